@@ -1,0 +1,50 @@
+package rules
+
+import "net/netip"
+
+// Request is what a client asks for, in every reading that an upstream might make of it. Whoever reads
+// the wire fills it in; Decide only looks at it.
+type Request struct {
+	// Host is the host asked for: lower case, without port and without a trailing dot.
+	Host string
+	// Paths are the readings of the target's path, the plain one first. Each begins with a slash and
+	// is decoded; letters are in the case in which they came, because matching folds case itself.
+	Paths []string
+	// Undetermined says that the request may concern products which could not be read out of it.
+	Undetermined bool
+}
+
+// Origin is where a request comes from: the client's address and what is known of it. The zero Origin
+// is an unknown country.
+type Origin struct {
+	// Client is the client's address, unmapped; invalid if none could be established.
+	Client netip.Addr
+	// Country is where the address is; zero if that is unknown.
+	Country Country
+	// Others are further countries that count as well, where several sources are asked.
+	Others []Country
+	// Subdivisions are ISO 3166-2 codes, such as UA-43, of any of the countries.
+	Subdivisions []string
+	// Source names what told the country: the operator's override or a database.
+	Source string
+	// Traits are what else is to be said about the address.
+	Traits Traits
+}
+
+// Traits are properties of an origin that a policy may judge before the country.
+type Traits uint8
+
+// The traits of an origin, in the order in which they are judged.
+const (
+	// UnusableClient: the client's address could not be established.
+	UnusableClient Traits = 1 << iota
+	// PrivateNetwork: the address is not a public one (RFC 6890) and no override names its country.
+	PrivateNetwork
+	// StaleDatabase: the database that told the country is older than the operator allows.
+	StaleDatabase
+	// Anonymized: the address belongs to a VPN, proxy, relay or hosting service.
+	Anonymized
+)
+
+// Has reports whether all the given traits are present.
+func (t Traits) Has(other Traits) bool { return t&other == other }
