@@ -71,7 +71,7 @@ func (c Country) Name() string {
 // notCountries are region codes that golang.org/x/text counts as countries and ISO 3166-1 reserves
 // without assigning them (Ascension, Clipperton, Sark, Diego Garcia, Ceuta and Melilla, the Canaries,
 // Tristan da Cunha, the eurozone, the United Nations) or has withdrawn.
-const notCountries = " AC CP CQ DG EA EZ FQ IC PC TA UN "
+const notCountries = " AC AN CP CQ CS DG EA EZ FQ IC NT PC SU TA UN YU "
 
 var assigned, codes = buildCountries()
 
