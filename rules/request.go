@@ -36,15 +36,18 @@ type Traits uint8
 
 // The traits of an origin, in the order in which they are judged.
 const (
-	// UnusableClient: the client's address could not be established.
+	// UnusableClient says that the client's address could not be established.
 	UnusableClient Traits = 1 << iota
-	// PrivateNetwork: the address is not a public one (RFC 6890) and no override names its country.
+	// PrivateNetwork says that the address is not a public one (RFC 6890) and no override names its country.
 	PrivateNetwork
-	// StaleDatabase: the database that told the country is older than the operator allows.
+	// StaleDatabase says that the database that told the country is older than the operator allows.
 	StaleDatabase
-	// Anonymized: the address belongs to a VPN, proxy, relay or hosting service.
+	// Anonymized says that the address belongs to a VPN, proxy, relay or hosting service.
 	Anonymized
 )
+
+// traits are all traits in the order in which they are judged.
+var traits = [...]Traits{UnusableClient, PrivateNetwork, StaleDatabase, Anonymized}
 
 // Has reports whether all the given traits are present.
 func (t Traits) Has(other Traits) bool { return t&other == other }

@@ -1,0 +1,54 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+)
+
+// compile builds the tables of a policy that has been read without a problem.
+func (l *loader) compile() *Policy {
+	p := &Policy{rules: l.rules, zone: l.zone, titles: l.titles, warnings: l.warnings.sorted(), names: names(l.products)}
+	if p.zone == nil {
+		p.zone = time.UTC
+	}
+	slices.SortFunc(p.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	productIDs := make(map[string]int32)
+	for id, name := range p.names {
+		productIDs[name] = int32(id)
+		for _, s := range l.products[name] {
+			p.products.add(s, int32(id))
+		}
+	}
+	for _, rule := range p.rules {
+		rule.prepare(productIDs)
+	}
+	for id, name := range names(l.activities) {
+		for _, s := range l.activities[name] {
+			p.activities.add(s, int32(id))
+		}
+		own := slices.DeleteFunc(slices.Clone(p.rules), func(r *Rule) bool { return r.Activity != name })
+		p.tables = append(p.tables, newActivityTable(name, own, productIDs))
+	}
+	p.text = l.canonicalText()
+	hash := sha256.Sum256(p.text)
+	p.digest = "sha256:" + hex.EncodeToString(hash[:])
+	return p
+}
+
+// prepare fills in what the engine needs of a rule beside what is written.
+func (r *Rule) prepare(productIDs map[string]int32) {
+	for _, trait := range traits {
+		setting, _ := r.Settings.forTrait(trait)
+		if _, ok := setting.verdict(); ok {
+			r.judged |= trait
+		}
+	}
+	for i := range r.Exceptions {
+		for _, product := range r.Exceptions[i].Products {
+			r.Exceptions[i].products = append(r.Exceptions[i].products, productIDs[product])
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package rules
+
+import (
+	"slices"
+	"time"
+)
+
+// Explanation is a decision with the way that led to it.
+type Explanation struct {
+	Decision Decision
+	Readings []ReadingStep
+}
+
+// ReadingStep is what one reading of a request was found to be, and what each rule said of it.
+type ReadingStep struct {
+	Path       string
+	Activities []string
+	Products   []string
+	Rules      []RuleStep
+}
+
+// RuleStep is what one rule said of one reading.
+type RuleStep struct {
+	Rule *Rule
+	// Claims reports whether the rule is about the activity, and Concerns whether about the product.
+	Claims, Concerns bool
+	// Product is the product that the rule concerns; empty where it concerns everything.
+	Product string
+	// Applies reports whether the rule has a verdict for the origin: because it lists the country, or because it
+	// states one for what is odd about the origin.
+	Applies bool
+	// Country is the country that the rule judged.
+	Country Country
+	// Effective reports whether the instant is in the rule's interval.
+	Effective bool
+	// Exception is the exception that lifts the rule; nil if none does.
+	Exception *Exception
+	// Verdict and Reason are what the rule says; Reason is zero if it does not apply.
+	Verdict Verdict
+	Reason  Reason
+}
+
+// Explain comes to the same decision as Decide, rule by rule, and keeps all steps. It is for people, and for
+// checking Decide against: it uses none of Decide's tables but the one that compares paths.
+func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
+	e := Explanation{Decision: Decision{Country: from.Country, Client: from.Client, At: at.In(p.zone), Policy: p.digest}}
+	for _, path := range req.Paths {
+		step := ReadingStep{Path: path}
+		for _, id := range p.activities.match(req.Host, path, nil) {
+			step.Activities = append(step.Activities, p.tables[id].name)
+		}
+		hits := p.products.match(req.Host, path, nil)
+		for _, id := range hits {
+			step.Products = append(step.Products, p.names[id])
+		}
+		slices.Sort(step.Activities)
+		slices.Sort(step.Products)
+		for _, activity := range step.Activities {
+			q := inquiry{from: from, at: at, products: hits, activity: activity}
+			e.Decision.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
+		}
+		for _, rule := range p.rules {
+			step.Rules = append(step.Rules, e.judge(rule, &step, req.Undetermined, inquiry{from: from, at: at, products: hits})...)
+		}
+		e.Readings = append(e.Readings, step)
+	}
+	if e.Decision.Reason == 0 && len(req.Paths) > 0 {
+		e.Decision.Verdict, e.Decision.Reason = Allow, ReasonUngoverned
+	}
+	return e
+}
+
+// judge returns a rule's steps: one for each product and country that it concerns, and at least one.
+func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool, q inquiry) []RuleStep {
+	first := RuleStep{Rule: rule, Claims: slices.Contains(reading.Activities, rule.Activity), Effective: rule.Effective.Contains(q.at)}
+	if !first.Claims {
+		return []RuleStep{first}
+	}
+	q.activity = rule.Activity
+	var steps []RuleStep
+	concern := func(product string, undetermined bool) {
+		q.product = product
+		e.Decision.weigh(&q, Allow, ReasonCountryNotListed, nil, q.from.Country)
+		step := first
+		step.Concerns, step.Product = true, product
+		outcomes := rule.outcomes(q.from)
+		for _, o := range outcomes {
+			steps = append(steps, e.outcome(step, o, undetermined, &q))
+		}
+		if len(outcomes) == 0 {
+			steps = append(steps, step)
+		}
+	}
+	if len(rule.Products) == 0 {
+		concern("", false)
+	}
+	for _, product := range rule.Products {
+		if slices.Contains(reading.Products, product) {
+			concern(product, false)
+		}
+	}
+	if undetermined {
+		concern("", true)
+	}
+	if len(steps) == 0 {
+		return []RuleStep{first}
+	}
+	return steps
+}
+
+// outcome is what a rule says of an origin before time and exceptions are looked at.
+type outcome struct {
+	verdict Verdict
+	reason  Reason
+	country Country
+}
+
+// outcomes returns the rule's word on an origin: the first trait for which it states a verdict, or else the
+// unknown country, or each of its places that the rule lists.
+func (r *Rule) outcomes(from *Origin) []outcome {
+	for _, trait := range traits {
+		setting, reason := r.Settings.forTrait(trait)
+		if v, ok := setting.verdict(); ok && from.Traits.Has(trait) {
+			return []outcome{{v, reason, from.Country}}
+		}
+	}
+	var outs []outcome
+	list := func(code string, country Country) {
+		if slices.Contains(r.Countries, code) {
+			outs = append(outs, outcome{Block, ReasonListedCountry, country})
+		}
+	}
+	if from.Country == 0 {
+		v, _ := r.Settings.UnknownCountry.verdict()
+		outs = append(outs, outcome{v, ReasonUnknownCountry, 0})
+	} else {
+		list(from.Country.String(), from.Country)
+	}
+	for _, country := range from.Others {
+		list(country.String(), country)
+	}
+	for _, code := range from.Subdivisions {
+		list(code, CountryOf(code[:2]))
+	}
+	return outs
+}
+
+// outcome looks at time, exceptions and mode, completes the step and weighs it.
+func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *inquiry) RuleStep {
+	rule := step.Rule
+	step.Applies, step.Country = true, o.country
+	if undetermined && o.verdict == Block {
+		o.verdict, _ = rule.Settings.UndeterminedProduct.verdict()
+		if o.verdict == Allow || o.reason == ReasonListedCountry {
+			o.reason = ReasonUndeterminedProduct
+		}
+	}
+	step.Exception = rule.exempts(q.from.Client, q.products, q.at)
+	switch {
+	case !step.Effective:
+		o.verdict, o.reason = Allow, ReasonNotEffective
+	case step.Exception != nil:
+		o.verdict, o.reason = Allow, ReasonExempt
+	}
+	step.Verdict, step.Reason = o.verdict, o.reason
+	switch {
+	case rule.Mode == Enforce:
+		e.Decision.weigh(q, o.verdict, o.reason, rule, o.country)
+	case o.verdict == Block:
+		e.Decision.shadow.add(rule)
+	}
+	return step
+}

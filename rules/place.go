@@ -1,0 +1,65 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// usTerritories are the inhabited territories of the United States and its minor outlying islands. ISO 3166-1
+// gives them codes of their own, and address databases answer with these, while U.S. law that speaks of the
+// United States includes them: 15 CFR 772.1, "United States"; 15 CFR 791.2.
+var usTerritories = []string{"AS", "GU", "MP", "PR", "UM", "VI"}
+
+// euMembers are the member states of the European Union since 1 February 2020: Article 52 of the Treaty on
+// European Union without the United Kingdom.
+var euMembers = []string{
+	"AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL",
+	"PT", "RO", "SE", "SI", "SK",
+}
+
+// ofacComprehensive are the countries and regions under comprehensive U.S. sanctions as of 1 November 2026: Cuba
+// (31 CFR part 515), Iran (part 560), North Korea (part 510); Crimea, with Sevastopol, whose code is its own
+// (Executive Order 13685), Donetsk and Luhansk (Executive Order 14065). Syria has left the list with Executive
+// Order 14312 of 30 June 2025.
+var ofacComprehensive = []string{"CU", "IR", "KP", "UA-09", "UA-14", "UA-40", "UA-43"}
+
+// builtInJurisdictions are the jurisdictions that every policy may name.
+func builtInJurisdictions() map[string][]string {
+	return map[string][]string{
+		"us-jurisdiction":    append([]string{"US"}, usTerritories...),
+		"eu":                 euMembers,
+		"eea":                append([]string{"IS", "LI", "NO"}, euMembers...), // Agreement on the European Economic Area, Article 126
+		"ofac-comprehensive": ofacComprehensive,
+	}
+}
+
+var subdivisionCode = regexp.MustCompile(`^[A-Z]{2}-[A-Z0-9]{1,3}$`)
+
+// parsePlace reads a country, a subdivision or the name of a jurisdiction and returns the codes it stands
+// for.
+func parsePlace(text string, jurisdictions map[string][]string) ([]string, error) {
+	if codes, ok := jurisdictions[strings.ToLower(text)]; ok {
+		return codes, nil
+	}
+	if code := strings.ToUpper(text); subdivisionCode.MatchString(code) {
+		if _, err := ParseCountry(code[:2]); err != nil {
+			return nil, err
+		}
+		return []string{code}, nil
+	}
+	country, err := ParseCountry(text)
+	if err == nil {
+		return []string{country.String()}, nil
+	}
+	if near := closest(text, names(jurisdictions)); near != "" && meant(text) == 0 {
+		return nil, fmt.Errorf("unknown country or jurisdiction %q; did you mean %s?", text, near)
+	}
+	return nil, err
+}
+
+// missingTerritories returns the U.S. territories that a list of codes with the United States leaves out.
+func missingTerritories(codes []string) []string {
+	return slices.DeleteFunc(slices.Clone(usTerritories), func(code string) bool { return slices.Contains(codes, code) })
+}

@@ -1,0 +1,184 @@
+package rules
+
+import (
+	"slices"
+	"time"
+)
+
+// Policy is an immutable, compiled set of rules. It may be used by any number of goroutines.
+type Policy struct {
+	rules      []*Rule // by id
+	zone       *time.Location
+	titles     map[string]string
+	warnings   Problems
+	activities matcher
+	products   matcher
+	tables     []activityTable // by activity id
+	names      []string        // of products, by product id
+	text       []byte
+	digest     string
+}
+
+// Rules returns the policy's rules in the order of their ids. They must not be changed.
+func (p *Policy) Rules() []*Rule { return slices.Clone(p.rules) }
+
+// Zone returns the zone in which the policy's dates without a zone are read: UTC if it names none.
+func (p *Policy) Zone() *time.Location { return p.zone }
+
+// Digest returns "sha256:" and the hash of what the policy means. Comments, order and spelling do not
+// change it; anything that could change a decision does.
+func (p *Policy) Digest() string { return p.digest }
+
+// Warnings returns what is allowed in the policy's text and is probably not meant.
+func (p *Policy) Warnings() Problems { return slices.Clone(p.warnings) }
+
+// Title returns how a sentence names a product's goods, such as "Kaspersky products": the title that the
+// policy or a pack gives it, or its name and "products". No product is "these products".
+func (p *Policy) Title(product string) string {
+	switch title, ok := p.titles[product]; {
+	case ok:
+		return title
+	case product == "":
+		return "these products"
+	}
+	return product + " products"
+}
+
+// Decide judges a request from an origin at an instant. It is pure and allocates nothing (but for more
+// than four shadow rules in one decision, or more than eight products in one request).
+//
+// Every reading of the request is judged by every rule of every activity that claims it, and the weightiest
+// outcome is the decision: a block outweighs everything, so neither the order of rules nor an added reading
+// can turn a block into an allow. An empty request, which nobody could read, is blocked.
+func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
+	d := Decision{Country: from.Country, Client: from.Client, At: at.In(p.zone), Policy: p.digest}
+	for _, path := range req.Paths {
+		var activityHits, productHits [8]int32
+		activities := p.activities.match(req.Host, path, activityHits[:0])
+		if len(activities) == 0 {
+			continue
+		}
+		q := inquiry{from: from, at: at, products: p.products.match(req.Host, path, productHits[:0])}
+		for _, id := range activities {
+			table := &p.tables[id]
+			q.activity, q.product = table.name, ""
+			d.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
+			table.everything.judge(&d, &q, "")
+			for _, product := range q.products {
+				table.byProduct[product].judge(&d, &q, p.names[product])
+			}
+			if req.Undetermined {
+				table.undetermined.judge(&d, &q, "")
+			}
+		}
+	}
+	if d.Reason == 0 && len(req.Paths) > 0 {
+		d.Verdict, d.Reason = Allow, ReasonUngoverned
+	}
+	return d
+}
+
+// inquiry is what is being judged: one reading, for one activity and product.
+type inquiry struct {
+	from              *Origin
+	at                time.Time
+	products          []int32
+	activity, product string
+}
+
+// weigh makes an outcome the decision if it outweighs what has been found so far. It is a total order, so
+// that the order in which outcomes are found does not matter.
+func (d *Decision) weigh(q *inquiry, v Verdict, reason Reason, rule *Rule, country Country) {
+	if d.Reason != 0 && !d.lighter(q, v, reason, rule, country) {
+		return
+	}
+	d.Verdict, d.Reason, d.Rule, d.Activity, d.Product, d.Country = v, reason, rule, q.activity, q.product, country
+}
+
+// lighter reports whether the decision so far weighs less than the given outcome.
+func (d *Decision) lighter(q *inquiry, v Verdict, reason Reason, rule *Rule, country Country) bool {
+	switch {
+	case d.Verdict != v:
+		return v == Block
+	case d.Reason != reason:
+		return d.Reason < reason
+	case d.Rule != rule:
+		// Both are rules: outcomes without a rule have reasons of their own.
+		if reason == ReasonNotEffective {
+			return rule.nearer(d.Rule, q.at)
+		}
+		return rule.ID < d.Rule.ID
+	case d.Activity != q.activity:
+		return q.activity < d.Activity
+	case d.Product != q.product:
+		return q.product < d.Product
+	}
+	return country < d.Country
+}
+
+// nearer reports whether r, of two rules that are not effective, is the one to name: the next to come, or
+// else the last to have ended.
+func (r *Rule) nearer(other *Rule, at time.Time) bool {
+	mine, others := r.Effective, other.Effective
+	switch coming, otherComing := at.Before(mine.From), at.Before(others.From); {
+	case coming != otherComing:
+		return coming
+	case coming && !mine.From.Equal(others.From):
+		return mine.From.Before(others.From)
+	case !coming && !mine.Until.Equal(others.Until):
+		return others.Until.Before(mine.Until)
+	}
+	return r.ID < other.ID
+}
+
+// judge adds the outcomes of a group of rules, which all concern the activity and the product.
+func (g *group) judge(d *Decision, q *inquiry, product string) {
+	if g == nil {
+		return
+	}
+	q.product = product
+	d.weigh(q, Allow, ReasonCountryNotListed, nil, q.from.Country)
+	var judged Traits
+	for i, trait := range traits {
+		if q.from.Traits.Has(trait) {
+			g.odd[i].judge(d, q, judged, q.from.Country)
+			judged |= trait
+		}
+	}
+	if q.from.Country == 0 {
+		g.unknown.judge(d, q, judged, 0)
+	} else {
+		g.places[q.from.Country.String()].judge(d, q, judged, q.from.Country)
+	}
+	for _, country := range q.from.Others {
+		g.places[country.String()].judge(d, q, judged, country)
+	}
+	for _, code := range q.from.Subdivisions {
+		g.places[code].judge(d, q, judged, CountryOf(code[:2]))
+	}
+}
+
+// judge adds the outcomes of a cell's rules, but for those that state a verdict for a trait judged before.
+func (c *cell) judge(d *Decision, q *inquiry, judged Traits, country Country) {
+	if c == nil {
+		return
+	}
+	s := c.at(q.at)
+	if s.idle != nil && s.idle.judged&judged == 0 {
+		d.weigh(q, Allow, ReasonNotEffective, s.idle, country)
+	}
+	for i := range s.entries {
+		e := &s.entries[i]
+		switch {
+		case e.rule.judged&judged != 0:
+		case e.rule.exempts(q.from.Client, q.products, q.at) != nil:
+			if e.rule.Mode == Enforce {
+				d.weigh(q, Allow, ReasonExempt, e.rule, country)
+			}
+		case e.rule.Mode == Shadow:
+			d.shadow.add(e.rule)
+		default:
+			d.weigh(q, e.verdict, e.reason, e.rule, country)
+		}
+	}
+}

@@ -1,0 +1,400 @@
+package rules
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
+
+func instant(t testing.TB, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// said is a decision in one line.
+func said(d Decision) string {
+	line := fmt.Sprintf("%s %s", d.Verdict, d.Reason)
+	for name, value := range map[int]string{1: d.RuleID(), 2: d.Activity, 3: d.Product} {
+		_ = name
+		_ = value
+	}
+	for _, part := range []string{d.RuleID(), d.Activity, d.Product, d.Country.String()} {
+		if part == "" {
+			part = "-"
+		}
+		line += " " + part
+	}
+	for rule := range d.ShadowRules {
+		line += " ~" + rule.ID
+	}
+	return line
+}
+
+func TestKasperskyDates(t *testing.T) {
+	t.Parallel()
+	p := parse(t, shop)
+	const sale, update = "shop.example/checkout", "updates.example/updates/bases.dat"
+	for _, c := range []struct{ target, country, at, want string }{
+		{sale, "US", "2024-07-19T23:59:59.999999999-04:00", "allow not_effective kaspersky-us-2024/sales sale kaspersky US"},
+		{sale, "US", "2024-07-20T00:00:00-04:00", "block listed_country kaspersky-us-2024/sales sale kaspersky US"},
+		{sale, "US", "2024-07-20T04:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky US"},
+		{sale, "US", "2024-07-20T03:59:59.999999999Z", "allow not_effective kaspersky-us-2024/sales sale kaspersky US"},
+		{sale, "PR", "2024-07-20T00:00:00-04:00", "block listed_country kaspersky-us-2024/sales sale kaspersky PR"},
+		{sale, "GU", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky GU"},
+		{sale, "VI", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky VI"},
+		{sale, "AS", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky AS"},
+		{sale, "MP", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky MP"},
+		{sale, "UM", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky UM"},
+		{sale, "DE", "2030-01-01T00:00:00Z", "allow country_not_listed - sale kaspersky DE"},
+		{sale, "", "2030-01-01T00:00:00Z", "block unknown_country kaspersky-us-2024/sales sale kaspersky -"},
+		{sale, "", "2024-01-01T00:00:00Z", "allow not_effective kaspersky-us-2024/sales sale kaspersky -"},
+		{update, "US", "2024-09-28T23:59:59.999999999-04:00", "allow not_effective kaspersky-us-2024/updates update kaspersky US"},
+		{update, "US", "2024-09-29T00:00:00-04:00", "block listed_country kaspersky-us-2024/updates update kaspersky US"},
+		{update, "DE", "2024-09-29T00:00:00-04:00", "allow country_not_listed - update kaspersky DE"},
+		{"shop.example/buy/kaspersky-training/1", "US", "2030-01-01T00:00:00Z", "allow exempt kaspersky-us-2024/sales sale kaspersky US"},
+		{"shop.example/buy/kaspersky-trainings", "US", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky US"},
+		{"shop.example/cartoon", "US", "2030-01-01T00:00:00Z", "allow ungoverned - - - US"},
+		{"other.example/cart", "US", "2030-01-01T00:00:00Z", "allow ungoverned - - - US"},
+		{"shop.example/CART/Add", "US", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky US"},
+		{"shop.example/chec\u212Aout", "US", "2030-01-01T00:00:00Z", "block listed_country kaspersky-us-2024/sales sale kaspersky US"},
+	} {
+		host, path, _ := strings.Cut(c.target, "/")
+		req := &Request{Host: host, Paths: []string{"/" + path}}
+		at := instant(t, c.at)
+		if got := said(p.Decide(req, from(c.country), at)); got != c.want {
+			t.Errorf("%s from %s at %s:\n got %s\nwant %s", c.target, c.country, c.at, got, c.want)
+		}
+	}
+}
+
+func TestZeroValuesBlock(t *testing.T) {
+	t.Parallel()
+	var d Decision
+	if d.Verdict != Block || d.Verdict.String() != "block" {
+		t.Errorf("the zero decision says %v", d.Verdict)
+	}
+	p := parse(t, shop)
+	if d := p.Decide(new(Request), new(Origin), time.Time{}); d.Verdict != Block || d.Reason.String() != "" {
+		t.Errorf("a request without a reading: %s", said(d))
+	}
+	if e := p.Explain(new(Request), new(Origin), time.Time{}); e.Decision.Verdict != Block {
+		t.Errorf("a request without a reading, explained: %s", said(e.Decision))
+	}
+}
+
+// TestDecisions plays the cases of testdata/decisions, each a policy with its cases in comments.
+func TestDecisions(t *testing.T) {
+	t.Parallel()
+	files, err := os.ReadDir("testdata/decisions")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, f := range files {
+		t.Run(f.Name(), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("testdata/decisions/" + f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := parse(t, string(text))
+			var n int
+			for line := range strings.Lines(string(text)) {
+				if c, ok := strings.CutPrefix(line, "#: "); ok {
+					playCase(t, p, strings.TrimSpace(c))
+					n++
+				}
+			}
+			if n == 0 {
+				t.Error("the file holds no case")
+			}
+		})
+	}
+}
+
+// playCase reads "TARGET[ TARGET…] from ORIGIN at INSTANT => DECISION".
+func playCase(t *testing.T, p *Policy, line string) {
+	t.Helper()
+	question, want, _ := strings.Cut(line, " => ")
+	targets, rest, _ := strings.Cut(question, " from ")
+	where, when, _ := strings.Cut(rest, " at ")
+	req := &Request{}
+	for target := range strings.FieldsSeq(targets) {
+		if target == "undetermined" {
+			req.Undetermined = true
+			continue
+		}
+		host, path, _ := strings.Cut(target, "/")
+		req.Host, req.Paths = host, append(req.Paths, "/"+path)
+	}
+	o := origin(t, where)
+	at := instant(t, when)
+	if got := said(p.Decide(req, o, at)); got != want {
+		t.Errorf("%s\n got %s\nwant %s", question, got, want)
+	}
+	if got := said(p.Explain(req, o, at).Decision); got != want {
+		t.Errorf("explain %s\n got %s\nwant %s", question, got, want)
+	}
+}
+
+// origin reads words: country codes, subdivisions, traits, an address.
+func origin(t *testing.T, words string) *Origin {
+	t.Helper()
+	o := &Origin{}
+	for word := range strings.FieldsSeq(words) {
+		switch client, err := netip.ParseAddr(word); {
+		case err == nil:
+			o.Client = client
+		case word == "unusable":
+			o.Traits |= UnusableClient
+		case word == "private":
+			o.Traits |= PrivateNetwork
+		case word == "stale":
+			o.Traits |= StaleDatabase
+		case word == "anonymized":
+			o.Traits |= Anonymized
+		case word == "unknown":
+		case len(word) > 2:
+			o.Subdivisions = append(o.Subdivisions, word)
+		case o.Country == 0:
+			o.Country = CountryOf(word)
+		default:
+			o.Others = append(o.Others, CountryOf(word))
+		}
+	}
+	return o
+}
+
+// TestDecideAgreesWithExplain compares the tables with the walk over the rules, on random policies.
+func TestDecideAgreesWithExplain(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 451))
+	reasons := make(map[Reason]int)
+	for range 300 {
+		text := randomPolicy(random)
+		p := parse(t, text)
+		for range 60 {
+			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
+			got, want := p.Decide(req, o, at), p.Explain(req, o, at).Decision
+			if said(got) != said(want) {
+				t.Fatalf("%+v from %+v at %v\n decided %s\nexplained %s\n%s", req, o, at, said(got), said(want), text)
+			}
+			reasons[got.Reason]++
+		}
+	}
+	for i := range Reasons() {
+		if reasons[Reason(i+1)] == 0 {
+			t.Errorf("no decision was %s: the test does not reach it", Reason(i+1))
+		}
+	}
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+func some[T any](r *rand.Rand, from ...T) []T {
+	picked := []T{pick(r, from...)}
+	for _, v := range from {
+		if r.IntN(3) == 0 && !slices.ContainsFunc(picked, func(p T) bool { return cmp.Equal(p, v) }) {
+			picked = append(picked, v)
+		}
+	}
+	return picked
+}
+
+func randomInstant(r *rand.Rand) time.Time {
+	return time.Date(2024, 1, 1+r.IntN(8), 0, 0, 0, r.IntN(2)-1, time.UTC)
+}
+
+func randomPolicy(r *rand.Rand) string {
+	rules := []any{}
+	for i := range 1 + r.IntN(8) {
+		rule := map[string]any{
+			"id": fmt.Sprintf("r%d", r.IntN(1000)*10+i), "activity": pick(r, "sale", "update"),
+			"countries": some(r, "US", "DE", "FR", "UA-43", "UA", "eu"),
+		}
+		if r.IntN(2) == 0 {
+			rule["products"] = some(r, "a", "b", "c")
+		}
+		if r.IntN(2) == 0 {
+			rule["from"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(4))
+		}
+		if r.IntN(2) == 0 {
+			rule["until"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 5+r.IntN(4))
+		}
+		if r.IntN(3) == 0 {
+			rule["mode"] = "shadow"
+		}
+		for _, s := range settings {
+			if r.IntN(4) == 0 {
+				rule[s.key] = pick(r, s.values...)
+			}
+		}
+		if r.IntN(3) == 0 {
+			x := map[string]any{"networks": some(r, "192.0.2.0/24", "198.51.100.7", "2001:db8::/32")}
+			if r.IntN(2) == 0 {
+				x = map[string]any{"products": some(r, "a", "b", "c")}
+			}
+			if r.IntN(2) == 0 {
+				x["until"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(8))
+			}
+			rule["except"] = []any{x}
+		}
+		rules = append(rules, rule)
+	}
+	text, _ := json.Marshal(map[string]any{
+		"version": 1,
+		"activities": map[string]any{
+			"sale":   []any{map[string]any{"paths": some(r, "/cart", "/buy/*", "/**/pay")}},
+			"update": []any{map[string]any{"hosts": some(r, "u.example", "*.example", "*"), "paths": some(r, "/u", "/cart/x")}},
+		},
+		"products": map[string]any{
+			"a": []any{map[string]any{"all": true}}, "b": []any{map[string]any{"paths": []string{"/buy/b*"}}},
+			"c": []any{map[string]any{"hosts": []string{"u.example"}}},
+		},
+		"rules": rules,
+	})
+	return string(text)
+}
+
+func randomRequest(r *rand.Rand) *Request {
+	return &Request{
+		Host:         pick(r, "shop.example", "u.example", "example"),
+		Paths:        some(r, "/cart", "/cart/x", "/buy/b1", "/buy/c", "/buy", "/u/1", "/x/pay", "/about"),
+		Undetermined: r.IntN(4) == 0,
+	}
+}
+
+func randomOrigin(r *rand.Rand) *Origin {
+	o := &Origin{Client: addr(pick(r, "192.0.2.1", "198.51.100.7", "203.0.113.1", "2001:db8::1")), Traits: Traits(r.IntN(16) & r.IntN(16))}
+	if r.IntN(5) > 0 {
+		o.Country = CountryOf(pick(r, "US", "DE", "FR", "UA", "CN"))
+	}
+	if r.IntN(3) == 0 {
+		o.Others = some(r, CountryOf("US"), CountryOf("DE"))
+	}
+	if o.Country == CountryOf("UA") {
+		o.Subdivisions = []string{pick(r, "UA-43", "UA-30")}
+	}
+	return o
+}
+
+func TestOrderNeverMatters(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 451))
+	for range 100 {
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(randomPolicy(random)), &doc); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := json.Marshal(doc)
+		rules := doc["rules"].([]any)
+		random.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+		shuffled, _ := json.Marshal(doc)
+		p, q := parse(t, string(text)), parse(t, "# a comment\n"+string(shuffled))
+		if p.Digest() != q.Digest() {
+			t.Fatalf("order changes the digest:\n%s\n%s", p.Text(), q.Text())
+		}
+		for range 50 {
+			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
+			got := p.Decide(req, o, at)
+			slices.Reverse(req.Paths)
+			if other := q.Decide(req, o, at); said(got) != said(other) {
+				t.Fatalf("order changes a decision: %s, %s", said(got), said(other))
+			}
+			if again := parse(t, string(p.Text())); again.Digest() != p.Digest() || string(again.Text()) != string(p.Text()) {
+				t.Fatalf("the policy reads back differently:\n%s\n%s", p.Text(), again.Text())
+			}
+		}
+	}
+}
+
+// TestMoreReadingsNeverAllow holds the idea that the gateway's security rests on: another reading can only add
+// a block.
+func TestMoreReadingsNeverAllow(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 451))
+	for range 200 {
+		p := parse(t, randomPolicy(random))
+		for range 50 {
+			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
+			alone := p.Decide(&Request{Host: req.Host, Paths: req.Paths[:1], Undetermined: req.Undetermined}, o, at)
+			if all := p.Decide(req, o, at); alone.Verdict == Block && all.Verdict != Block {
+				t.Fatalf("%v is blocked, with %v it is not", req.Paths[0], req.Paths[1:])
+			}
+		}
+	}
+}
+
+func TestManyShadowRulesAreAllReported(t *testing.T) {
+	t.Parallel()
+	text := "version: 1\nactivities: {sale: [{paths: [/cart]}]}\nrules:\n"
+	var want []string
+	for i := range 9 {
+		id := fmt.Sprintf("r%d", (i*5)%9)
+		want = append(want, id)
+		text += fmt.Sprintf("  - {id: %s, activity: sale, countries: [DE], mode: shadow}\n", id)
+	}
+	slices.Sort(want)
+	p := parse(t, text)
+	d := p.Decide(&Request{Host: "x", Paths: []string{"/cart", "/cart/a", "/cart/b"}}, from("DE"), time.Unix(0, 0))
+	if diff := cmp.Diff(want, d.Record().Shadow); diff != "" {
+		t.Error(diff)
+	}
+	for n := range 9 {
+		var seen int
+		for range d.ShadowRules {
+			if seen++; seen > n {
+				break
+			}
+		}
+		if seen != n+1 {
+			t.Errorf("%d rules were seen, want %d", seen, n+1)
+		}
+	}
+}
+
+func TestDecisionRecord(t *testing.T) {
+	t.Parallel()
+	p := parse(t, shop)
+	d := p.Decide(&Request{Host: "shop.example", Paths: []string{"/cart"}},
+		&Origin{Client: addr("50.114.0.1"), Country: CountryOf("US")}, instant(t, "2024-07-20T04:00:00Z"))
+	got, err := json.Marshal(&d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"verdict":"block","reason":"listed_country","rule":"kaspersky-us-2024/sales","activity":"sale","product":"kaspersky",` +
+		`"country":"US","client":"50.114.0.1","at":"2024-07-20T00:00:00-04:00","policy":"` + p.Digest() + `","shadow":[]}`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if !d.Governed() {
+		t.Error("a blocked request is governed")
+	}
+	for product, title := range map[string]string{"kaspersky": "Kaspersky products", "acme": "acme products", "": "these products"} {
+		if got := p.Title(product); got != title {
+			t.Errorf("Title(%q) = %q, want %q", product, got, title)
+		}
+	}
+	if p.Zone().String() != "America/New_York" || len(p.Rules()) != 2 {
+		t.Errorf("zone %v, rules %d", p.Zone(), len(p.Rules()))
+	}
+}

@@ -1,0 +1,240 @@
+package rules
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+)
+
+// activityTable holds an activity's rules where Decide finds those that matter without seeing the others.
+type activityTable struct {
+	name         string
+	everything   *group           // rules that concern everything
+	byProduct    map[int32]*group // rules that concern a product
+	undetermined *group           // all rules, for requests whose product could not be read
+}
+
+// group is a set of rules of one activity and product, by what an origin may be.
+type group struct {
+	places  map[string]*cell // by ISO 3166-1 or 3166-2 code
+	unknown *cell
+	odd     [len(traits)]*cell // by trait, in the order of traits
+}
+
+// cell is a timeline of the rules that apply in one place: of what is active between any two instants at
+// which something changes.
+type cell struct {
+	bounds   []time.Time // ascending; segments[i] ends at bounds[i]
+	segments []segment
+}
+
+// segment is what is active for a while.
+type segment struct {
+	entries []entry
+	idle    *Rule // where no enforced rule is active: the one that was or will be
+}
+
+// entry is a rule and what it says in this place.
+type entry struct {
+	rule    *Rule
+	verdict Verdict
+	reason  Reason
+}
+
+// at returns the segment that holds the instant.
+func (c *cell) at(at time.Time) *segment {
+	low, high := 0, len(c.bounds)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if at.Before(c.bounds[middle]) {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return &c.segments[low]
+}
+
+// newActivityTable builds the table of an activity from its rules, which are sorted by id.
+func newActivityTable(name string, rules []*Rule, productIDs map[string]int32) activityTable {
+	t := activityTable{name: name, byProduct: make(map[int32]*group)}
+	var everything []*Rule
+	concerning := make(map[int32][]*Rule)
+	for _, rule := range rules {
+		if len(rule.Products) == 0 {
+			everything = append(everything, rule)
+		}
+		for _, product := range rule.Products {
+			id := productIDs[product]
+			concerning[id] = append(concerning[id], rule)
+		}
+	}
+	t.everything = newGroup(everything, false)
+	t.undetermined = newGroup(rules, true)
+	for id, rules := range concerning {
+		t.byProduct[id] = newGroup(rules, false)
+	}
+	return t
+}
+
+// newGroup builds the cells of rules, which are sorted by id. Places in which the same rules apply share a
+// cell.
+func newGroup(rules []*Rule, undetermined bool) *group {
+	if len(rules) == 0 {
+		return nil
+	}
+	g := &group{places: make(map[string]*cell)}
+	say := func(rule *Rule, v Verdict, reason Reason) entry {
+		if !undetermined || v == Allow {
+			return entry{rule, v, reason}
+		}
+		// What would be blocked if the product were known is blocked if the rule says so.
+		v, _ = rule.Settings.UndeterminedProduct.verdict()
+		if v == Allow || reason == ReasonListedCountry {
+			reason = ReasonUndeterminedProduct
+		}
+		return entry{rule, v, reason}
+	}
+	var unknown []entry
+	var odd [len(traits)][]entry
+	places := make(map[string][]int)
+	for i, rule := range rules {
+		v, _ := rule.Settings.UnknownCountry.verdict()
+		unknown = append(unknown, say(rule, v, ReasonUnknownCountry))
+		for j, trait := range traits {
+			setting, reason := rule.Settings.forTrait(trait)
+			if v, ok := setting.verdict(); ok {
+				odd[j] = append(odd[j], say(rule, v, reason))
+			}
+		}
+		for _, code := range rule.Countries {
+			places[code] = append(places[code], i)
+		}
+	}
+	g.unknown = newCell(unknown)
+	for j := range odd {
+		g.odd[j] = newCell(odd[j])
+	}
+	shared := make(map[string]*cell)
+	for _, code := range slices.Sorted(maps.Keys(places)) {
+		signature := make([]byte, 0, 4*len(places[code]))
+		var entries []entry
+		for _, i := range places[code] {
+			signature = binary.BigEndian.AppendUint32(signature, uint32(i))
+			entries = append(entries, say(rules[i], Block, ReasonListedCountry))
+		}
+		if shared[string(signature)] == nil {
+			shared[string(signature)] = newCell(entries)
+		}
+		g.places[code] = shared[string(signature)]
+	}
+	return g
+}
+
+// newCell lays the entries, which are sorted by rule id, out in time.
+func newCell(entries []entry) *cell {
+	if len(entries) == 0 {
+		return nil
+	}
+	var bounds []time.Time
+	for _, e := range entries {
+		for _, bound := range []time.Time{e.rule.Effective.From, e.rule.Effective.Until} {
+			if !bound.IsZero() {
+				bounds = append(bounds, bound)
+			}
+		}
+	}
+	slices.SortFunc(bounds, time.Time.Compare)
+	bounds = slices.CompactFunc(bounds, time.Time.Equal)
+
+	var active []int                     // sorted
+	starts := make([][]int, len(bounds)) // entries by the bound at which they begin
+	ends := make([][]int, len(bounds))
+	for i, e := range entries {
+		if from, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.From, time.Time.Compare); ok {
+			starts[from] = append(starts[from], i)
+		} else {
+			active = append(active, i)
+		}
+		if until, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.Until, time.Time.Compare); ok {
+			ends[until] = append(ends[until], i)
+		}
+	}
+
+	c := &cell{bounds: bounds, segments: make([]segment, 0, len(bounds)+1)}
+	idle := idleRules(entries, starts, ends)
+	c.segments = append(c.segments, newSegment(entries, active, idle[0]))
+	for i := range bounds {
+		for _, e := range ends[i] {
+			at, _ := slices.BinarySearch(active, e)
+			active = slices.Delete(active, at, at+1)
+		}
+		for _, e := range starts[i] {
+			at, _ := slices.BinarySearch(active, e)
+			active = slices.Insert(active, at, e)
+		}
+		c.segments = append(c.segments, newSegment(entries, active, idle[i+1]))
+	}
+	return c
+}
+
+// idleRules returns, for the time before, between and after the bounds, the enforced rule to name if none is
+// active: the next to come, or else the last that has ended; see Rule.nearer.
+func idleRules(entries []entry, starts, ends [][]int) []*Rule {
+	first := func(which []int) *Rule {
+		for _, i := range which {
+			if entries[i].rule.Mode == Enforce {
+				return entries[i].rule
+			}
+		}
+		return nil
+	}
+	idle := make([]*Rule, len(starts)+1)
+	for i := range ends {
+		if idle[i+1] = first(ends[i]); idle[i+1] == nil {
+			idle[i+1] = idle[i]
+		}
+	}
+	var coming *Rule
+	for i := len(starts) - 1; i >= 0; i-- {
+		if rule := first(starts[i]); rule != nil {
+			coming = rule
+		}
+		if coming != nil {
+			idle[i] = coming
+		}
+	}
+	return idle
+}
+
+// newSegment keeps of the active entries those that can matter: all shadow rules that would block, and the
+// enforced ones up to the first that applies whatever the request is.
+func newSegment(entries []entry, active []int, idle *Rule) segment {
+	var s segment
+	var enforced bool
+	for _, i := range active {
+		switch e := entries[i]; {
+		case e.rule.Mode == Enforce:
+			enforced = true
+		case e.verdict == Block:
+			s.entries = append(s.entries, e)
+		}
+	}
+	for _, v := range []Verdict{Block, Allow} {
+		for _, i := range active {
+			e := entries[i]
+			if e.rule.Mode != Enforce || e.verdict != v {
+				continue
+			}
+			s.entries = append(s.entries, e)
+			if !e.rule.conditional() {
+				return s
+			}
+		}
+	}
+	if !enforced {
+		s.idle = idle
+	}
+	return s
+}

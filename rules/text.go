@@ -1,0 +1,113 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Text returns the policy as it was understood, in its own language (as JSON, which is YAML): packs,
+// jurisdictions and defaults written out, instants in UTC, everything sorted. Parse reads it back to a policy
+// with the same digest.
+func (p *Policy) Text() []byte { return bytes.Clone(p.text) }
+
+// The forms in which a policy is printed.
+type (
+	policyText struct {
+		Version    int                       `json:"version"`
+		TimeZone   string                    `json:"time_zone,omitempty"`
+		Activities map[string][]selectorText `json:"activities,omitempty"`
+		Products   map[string][]selectorText `json:"products,omitempty"`
+		Titles     map[string]string         `json:"titles,omitempty"`
+		Rules      []ruleText                `json:"rules,omitempty"`
+	}
+	selectorText struct {
+		All   bool     `json:"all,omitempty"`
+		Hosts []string `json:"hosts,omitempty"`
+		Paths []string `json:"paths,omitempty"`
+	}
+	ruleText struct {
+		ID        string   `json:"id"`
+		Activity  string   `json:"activity"`
+		Products  []string `json:"products,omitempty"`
+		Countries []string `json:"countries"`
+		From      string   `json:"from,omitempty"`
+		Until     string   `json:"until,omitempty"`
+		Mode      Mode     `json:"mode"`
+		Settings
+		Refusal string          `json:"refusal"`
+		Except  []exceptionText `json:"except,omitempty"`
+		Basis   *Basis          `json:"basis,omitempty"`
+	}
+	exceptionText struct {
+		Networks []netip.Prefix `json:"networks,omitempty"`
+		Products []string       `json:"products,omitempty"`
+		Until    string         `json:"until,omitempty"`
+		Note     string         `json:"note,omitempty"`
+	}
+)
+
+// canonicalText prints what has been read, sorted.
+func (l *loader) canonicalText() []byte {
+	text := policyText{
+		Version: 1, Activities: selectorTexts(l.activities), Products: selectorTexts(l.products), Titles: make(map[string]string),
+	}
+	if l.zone != nil {
+		text.TimeZone = l.zone.String()
+	}
+	for product, title := range l.titles {
+		if _, ok := l.products[product]; ok {
+			text.Titles[product] = title
+		}
+	}
+	for _, rule := range l.rules {
+		text.Rules = append(text.Rules, rule.text())
+	}
+	return marshal(text)
+}
+
+func selectorTexts(from map[string][]selector) map[string][]selectorText {
+	texts := make(map[string][]selectorText)
+	for name, selectors := range from {
+		for _, s := range selectors {
+			texts[name] = append(texts[name], selectorText{All: len(s.hosts)+len(s.paths) == 0, Hosts: s.hosts, Paths: s.paths})
+		}
+		sortTexts(texts[name])
+	}
+	return texts
+}
+
+func (r *Rule) text() ruleText {
+	text := ruleText{
+		ID: r.ID, Activity: r.Activity, Products: r.Products, Countries: r.Countries, From: instantText(r.Effective.From),
+		Until: instantText(r.Effective.Until), Mode: r.Mode, Settings: r.Settings, Refusal: r.Refusal,
+	}
+	for _, x := range r.Exceptions {
+		text.Except = append(text.Except, exceptionText{x.Networks, x.Products, instantText(x.Until), x.Note})
+	}
+	sortTexts(text.Except)
+	if r.Basis != (Basis{}) {
+		text.Basis = &r.Basis
+	}
+	return text
+}
+
+func instantText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// sortTexts sorts by the JSON form, which orders whatever two elements differ in.
+func sortTexts[T any](texts []T) {
+	slices.SortFunc(texts, func(a, b T) int { return bytes.Compare(marshal(a), marshal(b)) })
+}
+
+// marshal cannot fail: the forms above hold nothing that JSON cannot say.
+func marshal(v any) []byte {
+	text, _ := json.Marshal(v)
+	return text
+}
