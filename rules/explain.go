@@ -56,11 +56,11 @@ func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
 		slices.Sort(step.Activities)
 		slices.Sort(step.Products)
 		for _, activity := range step.Activities {
-			q := inquiry{from: from, at: at, products: hits, activity: activity}
+			q := inquiry{at: at, activity: activity}
 			e.Decision.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
 		}
 		for _, rule := range p.rules {
-			step.Rules = append(step.Rules, e.judge(rule, &step, req.Undetermined, inquiry{from: from, at: at, products: hits})...)
+			step.Rules = append(step.Rules, e.judge(rule, &step, req.Undetermined, asked{from, at, hits})...)
 		}
 		e.Readings = append(e.Readings, step)
 	}
@@ -70,22 +70,28 @@ func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
 	return e
 }
 
+// asked is who asks, when, and for which products by id.
+type asked struct {
+	from     *Origin
+	at       time.Time
+	products []int32
+}
+
 // judge returns a rule's steps: one for each product and country that it concerns, and at least one.
-func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool, q inquiry) []RuleStep {
-	first := RuleStep{Rule: rule, Claims: slices.Contains(reading.Activities, rule.Activity), Effective: rule.Effective.Contains(q.at)}
+func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool, a asked) []RuleStep {
+	first := RuleStep{Rule: rule, Claims: slices.Contains(reading.Activities, rule.Activity), Effective: rule.Effective.Contains(a.at)}
 	if !first.Claims {
 		return []RuleStep{first}
 	}
-	q.activity = rule.Activity
 	var steps []RuleStep
 	concern := func(product string, undetermined bool) {
-		q.product = product
-		e.Decision.weigh(&q, Allow, ReasonCountryNotListed, nil, q.from.Country)
+		q := inquiry{a.at, rule.Activity, product}
+		e.Decision.weigh(&q, Allow, ReasonCountryNotListed, nil, a.from.Country)
 		step := first
 		step.Concerns, step.Product = true, product
-		outcomes := rule.outcomes(q.from)
+		outcomes := rule.outcomes(a.from)
 		for _, o := range outcomes {
-			steps = append(steps, e.outcome(step, o, undetermined, &q))
+			steps = append(steps, e.outcome(step, o, undetermined, &q, a))
 		}
 		if len(outcomes) == 0 {
 			steps = append(steps, step)
@@ -146,7 +152,7 @@ func (r *Rule) outcomes(from *Origin) []outcome {
 }
 
 // outcome looks at time, exceptions and mode, completes the step and weighs it.
-func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *inquiry) RuleStep {
+func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *inquiry, a asked) RuleStep {
 	rule := step.Rule
 	step.Applies, step.Country = true, o.country
 	if undetermined && o.verdict == Block {
@@ -155,7 +161,7 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 			o.reason = ReasonUndeterminedProduct
 		}
 	}
-	step.Exception = rule.exempts(q.from.Client, q.products, q.at)
+	step.Exception = rule.exempts(a.from.Client, a.products, a.at)
 	switch {
 	case !step.Effective:
 		o.verdict, o.reason = Allow, ReasonNotEffective

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -62,10 +63,10 @@ func (l *loader) policy(root ast.Node) {
 		l.readJurisdictions(n)
 	}
 	if n, ok := v["activities"]; ok {
-		l.readSelectors(n, "activity", l.activities)
+		l.readSelectors(n, "activities", l.activities)
 	}
 	if n, ok := v["products"]; ok {
-		l.readSelectors(n, "product", l.products)
+		l.readSelectors(n, "products", l.products)
 	}
 	if n, ok := v["defaults"]; ok {
 		l.readSettings(l.keys(n, "defaults", settingKeys()), &l.defaults)
@@ -103,13 +104,14 @@ func (l *loader) name(p pair, what string) bool {
 
 func (l *loader) readJurisdictions(n ast.Node) {
 	builtIn := builtInJurisdictions()
-	for _, p := range l.pairs(n, "jurisdictions") {
-		if builtIn[p.key] != nil || len(p.key) == 2 || subdivisionCode.MatchString(p.key) {
+	pairs, _ := l.pairs(n, "jurisdictions")
+	for _, p := range pairs {
+		if builtIn[strings.ToLower(p.key)] != nil || len(p.key) == 2 || subdivisionCode.MatchString(p.key) {
 			l.fail(p.name, "%q is built in or reads as a code; choose another name for the jurisdiction", p.key)
 			continue
 		}
 		if l.name(p, "a jurisdiction") {
-			l.jurisdictions[p.key] = l.places(p.value, "jurisdiction "+p.key, builtIn)
+			l.jurisdictions[strings.ToLower(p.key)] = l.places(p.value, "jurisdiction "+p.key, builtIn)
 		}
 	}
 }
@@ -130,13 +132,14 @@ func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]stri
 
 // readSelectors reads the activities or the products.
 func (l *loader) readSelectors(n ast.Node, what string, into map[string][]selector) {
-	for _, p := range l.pairs(n, "the map of each "+what) {
-		if !l.name(p, "an "+what) {
+	pairs, _ := l.pairs(n, what)
+	for _, p := range pairs {
+		if !l.name(p, "one of the "+what) {
 			continue
 		}
 		into[p.key] = []selector{}
-		for _, element := range l.list(p.value, what+" "+p.key) {
-			into[p.key] = append(into[p.key], l.selector(element, what+" "+p.key))
+		for _, element := range l.list(p.value, p.key+" of "+what) {
+			into[p.key] = append(into[p.key], l.selector(element, p.key+" of "+what))
 		}
 	}
 }
@@ -198,7 +201,8 @@ func (l *loader) readSettings(v map[string]ast.Node, into *Settings) {
 }
 
 func (l *loader) readTitles(n ast.Node) {
-	for _, p := range l.pairs(n, "titles") {
+	pairs, _ := l.pairs(n, "titles")
+	for _, p := range pairs {
 		if _, ok := l.products[p.key]; !ok {
 			l.fail(p.name, "unknown product %q; %s", p.key, instead(p.key, names(l.products)))
 			continue
@@ -221,7 +225,8 @@ func (l *loader) readPack(n ast.Node, name string) {
 	in.pack, in.optional, in.rules = name, make(map[string]bool), nil
 	v := in.keys(in.root(text), "a pack", []string{"pack", "title", "time_zone", "products", "rules"})
 	in.zone = in.timeZone(v["time_zone"])
-	for _, p := range in.pairs(v["products"], "products") {
+	pairs, _ := in.pairs(v["products"], "products")
+	for _, p := range pairs {
 		about := in.keys(p.value, "a product of a pack", []string{"title", "optional"}, "title")
 		in.titles[p.key], _ = in.text(about["title"], "title")
 		_, optional := about["optional"]
@@ -382,9 +387,9 @@ func (l *loader) readException(n ast.Node, rule *Rule) {
 	})
 	products, named := v["products"]
 	if x.Products = l.productNames(products); named && len(x.Products) == 0 {
-		return // all of them are optional ones, which this store does not sell
+		return // all of them are optional ones, which this store does not sell, or wrong
 	}
-	if len(v) > 0 && len(x.Networks)+len(x.Products) == 0 || len(v) == 0 {
+	if _, networks := v["networks"]; !networks && !named {
 		l.fail(n, "the exception names nobody; give networks or products")
 	}
 	if until, ok := v["until"]; ok {

@@ -58,17 +58,19 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 		if len(activities) == 0 {
 			continue
 		}
-		q := inquiry{from: from, at: at, products: p.products.match(req.Host, path, productHits[:0])}
+		products := p.products.match(req.Host, path, productHits[:0])
 		for _, id := range activities {
 			table := &p.tables[id]
-			q.activity, q.product = table.name, ""
+			q := inquiry{at: at, activity: table.name}
 			d.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
-			table.everything.judge(&d, &q, "")
-			for _, product := range q.products {
-				table.byProduct[product].judge(&d, &q, p.names[product])
+			table.everything.judge(&d, &q, from, products)
+			for _, product := range products {
+				q.product = p.names[product]
+				table.byProduct[product].judge(&d, &q, from, products)
 			}
 			if req.Undetermined {
-				table.undetermined.judge(&d, &q, "")
+				q.product = ""
+				table.undetermined.judge(&d, &q, from, products)
 			}
 		}
 	}
@@ -78,11 +80,10 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 	return d
 }
 
-// inquiry is what is being judged: one reading, for one activity and product.
+// inquiry is what is being judged: one activity with one product at an instant. The origin and the products of the
+// reading are handed along beside it: in here they would escape to the heap with the names that a decision keeps.
 type inquiry struct {
-	from              *Origin
 	at                time.Time
-	products          []int32
 	activity, product string
 }
 
@@ -132,34 +133,33 @@ func (r *Rule) nearer(other *Rule, at time.Time) bool {
 }
 
 // judge adds the outcomes of a group of rules, which all concern the activity and the product.
-func (g *group) judge(d *Decision, q *inquiry, product string) {
+func (g *group) judge(d *Decision, q *inquiry, from *Origin, products []int32) {
 	if g == nil {
 		return
 	}
-	q.product = product
-	d.weigh(q, Allow, ReasonCountryNotListed, nil, q.from.Country)
+	d.weigh(q, Allow, ReasonCountryNotListed, nil, from.Country)
 	var judged Traits
 	for i, trait := range traits {
-		if q.from.Traits.Has(trait) {
-			g.odd[i].judge(d, q, judged, q.from.Country)
+		if from.Traits.Has(trait) {
+			g.odd[i].judge(d, q, from, products, judged, from.Country)
 			judged |= trait
 		}
 	}
-	if q.from.Country == 0 {
-		g.unknown.judge(d, q, judged, 0)
+	if from.Country == 0 {
+		g.unknown.judge(d, q, from, products, judged, 0)
 	} else {
-		g.places[q.from.Country.String()].judge(d, q, judged, q.from.Country)
+		g.places[from.Country.String()].judge(d, q, from, products, judged, from.Country)
 	}
-	for _, country := range q.from.Others {
-		g.places[country.String()].judge(d, q, judged, country)
+	for _, country := range from.Others {
+		g.places[country.String()].judge(d, q, from, products, judged, country)
 	}
-	for _, code := range q.from.Subdivisions {
-		g.places[code].judge(d, q, judged, CountryOf(code[:2]))
+	for _, code := range from.Subdivisions {
+		g.places[code].judge(d, q, from, products, judged, CountryOf(code[:2]))
 	}
 }
 
 // judge adds the outcomes of a cell's rules, but for those that state a verdict for a trait judged before.
-func (c *cell) judge(d *Decision, q *inquiry, judged Traits, country Country) {
+func (c *cell) judge(d *Decision, q *inquiry, from *Origin, products []int32, judged Traits, country Country) {
 	if c == nil {
 		return
 	}
@@ -171,7 +171,7 @@ func (c *cell) judge(d *Decision, q *inquiry, judged Traits, country Country) {
 		e := &s.entries[i]
 		switch {
 		case e.rule.judged&judged != 0:
-		case e.rule.exempts(q.from.Client, q.products, q.at) != nil:
+		case e.rule.exempts(from.Client, products, q.at) != nil:
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)
 			}

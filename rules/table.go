@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -163,8 +164,8 @@ func newCell(entries []entry) *cell {
 	}
 
 	c := &cell{bounds: bounds, segments: make([]segment, 0, len(bounds)+1)}
-	idle := idleRules(entries, starts, ends)
-	c.segments = append(c.segments, newSegment(entries, active, idle[0]))
+	idle, weights := idleRules(entries, starts, ends), weightsOf(entries)
+	c.segments = append(c.segments, newSegment(entries, weights, active, idle[0]))
 	for i := range bounds {
 		for _, e := range ends[i] {
 			at, _ := slices.BinarySearch(active, e)
@@ -174,7 +175,7 @@ func newCell(entries []entry) *cell {
 			at, _ := slices.BinarySearch(active, e)
 			active = slices.Insert(active, at, e)
 		}
-		c.segments = append(c.segments, newSegment(entries, active, idle[i+1]))
+		c.segments = append(c.segments, newSegment(entries, weights, active, idle[i+1]))
 	}
 	return c
 }
@@ -209,22 +210,21 @@ func idleRules(entries []entry, starts, ends [][]int) []*Rule {
 }
 
 // newSegment keeps of the active entries those that can matter: all shadow rules that would block, and the
-// enforced ones up to the first that applies whatever the request is.
-func newSegment(entries []entry, active []int, idle *Rule) segment {
-	var s segment
-	var enforced bool
+// enforced ones by weight, up to the first that applies whatever the request is.
+func newSegment(entries []entry, weights []weight, active []int, idle *Rule) segment {
+	s := segment{idle: idle}
 	for _, i := range active {
 		switch e := entries[i]; {
 		case e.rule.Mode == Enforce:
-			enforced = true
+			s.idle = nil
 		case e.verdict == Block:
 			s.entries = append(s.entries, e)
 		}
 	}
-	for _, v := range []Verdict{Block, Allow} {
+	for _, w := range weights {
 		for _, i := range active {
 			e := entries[i]
-			if e.rule.Mode != Enforce || e.verdict != v {
+			if e.rule.Mode != Enforce || e.weight() != w {
 				continue
 			}
 			s.entries = append(s.entries, e)
@@ -233,8 +233,25 @@ func newSegment(entries []entry, active []int, idle *Rule) segment {
 			}
 		}
 	}
-	if !enforced {
-		s.idle = idle
-	}
 	return s
+}
+
+// weight is what entries of one cell differ in beside their rules.
+type weight struct {
+	verdict Verdict
+	reason  Reason
+}
+
+func (e entry) weight() weight { return weight{e.verdict, e.reason} }
+
+// weightsOf returns the weights of the entries, the heaviest first.
+func weightsOf(entries []entry) []weight {
+	var weights []weight
+	for _, e := range entries {
+		if !slices.Contains(weights, e.weight()) {
+			weights = append(weights, e.weight())
+		}
+	}
+	slices.SortFunc(weights, func(a, b weight) int { return cmp.Or(cmp.Compare(a.verdict, b.verdict), cmp.Compare(b.reason, a.reason)) })
+	return weights
 }

@@ -76,24 +76,24 @@ func (r *reader) warn(n ast.Node, format string, args ...any) {
 	r.warnings = append(r.warnings, r.at(n, format, args...))
 }
 
-// entry is one key of a mapping with its value.
+// pair is one key of a mapping with its value.
 type pair struct {
 	key   string
 	name  ast.Node
 	value ast.Node
 }
 
-// pairs returns the entries of a mapping, each key once; an empty value counts as an empty mapping.
-func (r *reader) pairs(n ast.Node, what string) []pair {
-	if _, ok := n.(*ast.NullNode); ok {
-		return nil
+// pairs returns the entries of a mapping, each key once; ok is false if it is none. An empty value counts as an
+// empty mapping.
+func (r *reader) pairs(n ast.Node, what string) (found []pair, ok bool) {
+	if _, empty := n.(*ast.NullNode); empty {
+		return nil, true
 	}
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		r.fail(n, "%s is %s; expected keys and values", what, kind(n))
-		return nil
+		return nil, false
 	}
-	var found []pair
 	lines := make(map[string]int)
 	for _, v := range m.Values {
 		key, ok := r.text(v.Key, "a key of "+what)
@@ -107,13 +107,17 @@ func (r *reader) pairs(n ast.Node, what string) []pair {
 		lines[key] = v.Key.GetToken().Position.Line
 		found = append(found, pair{key, v.Key, v.Value})
 	}
-	return found
+	return found, true
 }
 
 // keys returns the values of a mapping that may have the known keys only, and must have the required ones.
 func (r *reader) keys(n ast.Node, what string, known []string, required ...string) map[string]ast.Node {
 	values := make(map[string]ast.Node)
-	for _, p := range r.pairs(n, what) {
+	found, ok := r.pairs(n, what)
+	if !ok {
+		return values
+	}
+	for _, p := range found {
 		if !slices.Contains(known, p.key) {
 			r.fail(p.name, "unknown key %q in %s; %s", p.key, what, instead(p.key, known))
 			continue
@@ -134,14 +138,16 @@ func (r *reader) list(n ast.Node, what string) []ast.Node {
 	case nil:
 		return nil
 	case *ast.SequenceNode:
-		if len(n.Values) == 0 {
-			r.fail(n, "%s is empty; name one, or leave the key out", what)
+		if len(n.Values) > 0 {
+			return n.Values
 		}
-		return n.Values
+	case *ast.NullNode:
 	default:
 		r.fail(n, "%s is %s; expected a list, such as [a, b]", what, kind(n))
 		return nil
 	}
+	r.fail(n, "%s is empty; name one, or leave the key out", what)
+	return nil
 }
 
 // texts returns the distinct elements of a sequence of texts, each with its node.
@@ -187,7 +193,7 @@ func (r *reader) text(n ast.Node, what string) (string, bool) {
 func (r *reader) word(n ast.Node, what string, known []string) (string, bool) {
 	text, ok := r.text(n, what)
 	if ok && !slices.Contains(known, text) {
-		r.fail(n, "unknown %s %q; %s", what, text, instead(text, known))
+		r.fail(n, "%s cannot be %q; %s", what, text, instead(text, known))
 		return "", false
 	}
 	return text, ok
@@ -204,8 +210,6 @@ func kind(n ast.Node) string {
 		return "true or false"
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
 		return "an anchor, alias or tag"
-	case *ast.NullNode:
-		return "empty"
 	}
 	return "a text"
 }

@@ -1,0 +1,96 @@
+package rules
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the .want files of testdata/bad anew")
+
+// TestBadPolicies pins every message: each file of testdata/bad with what is said of it.
+func TestBadPolicies(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse("policy.yaml", src)
+			if err == nil {
+				t.Fatal("the file is accepted")
+			}
+			want := strings.TrimSuffix(file, ".yaml") + ".want"
+			if *update {
+				if err := os.WriteFile(want, []byte(err.Error()+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wanted, readErr := os.ReadFile(want)
+			if readErr != nil {
+				t.Fatal(readErr)
+			}
+			if diff := cmp.Diff(string(wanted), err.Error()+"\n"); diff != "" {
+				t.Error(diff)
+			}
+			problems, ok := errors.AsType[Problems](err)
+			if !ok {
+				t.Fatalf("the error is a %T", err)
+			}
+			for _, p := range problems {
+				if lines := strings.Count(string(src), "\n") + 1; p.Line < 1 || p.Line > lines || p.Column < 1 {
+					t.Errorf("%v is not in the file", p)
+				}
+				if !strings.Contains(p.Message, ";") {
+					t.Errorf("%q does not say what would be right", p.Message)
+				}
+			}
+		})
+	}
+}
+
+// TestSpellingNeverMatters holds the digest to what a policy means: comments, order, quotes, letter case of codes,
+// jurisdictions in place of their members and zones in place of offsets change nothing; anything else does.
+func TestSpellingNeverMatters(t *testing.T) {
+	t.Parallel()
+	base := `version: 1
+time_zone: UTC
+activities: {sale: [{paths: [/cart, /buy]}, {hosts: [a.example]}], update: [{all: true}]}
+products: {x: [{paths: [/a]}, {paths: [/b]}]}
+rules:
+  - {id: a, activity: sale, countries: [US, AS, GU, MP, PR, UM, VI], from: 2024-01-01, except: [{networks: [192.0.2.1]}, {products: [x], note: n}]}
+`
+	other := `# the same
+rules: [{activity: "sale", id: 'a', mode: enforce, from: "2024-01-01T01:00:00+01:00", countries: [us-jurisdiction, us, pr],
+  except: [{note: n, products: [x]}, {networks: [192.0.2.1/32]}], unknown_country: block, refusal: purchase}]
+activities: {update: [{all: true}], sale: [{hosts: [A.example.]}, {paths: [/buy/, /cart]}]}
+products: {x: [{paths: [/b]}, {paths: [/a]}]}
+defaults: {anonymized: country}
+time_zone: UTC
+version: 1
+`
+	p, q := parse(t, base), parse(t, other)
+	if p.Digest() != q.Digest() {
+		t.Errorf("the digests differ:\n%s\n%s", p.Text(), q.Text())
+	}
+	if !strings.HasPrefix(p.Digest(), "sha256:") || len(p.Digest()) != len("sha256:")+64 {
+		t.Errorf("the digest is %q", p.Digest())
+	}
+	for _, change := range []string{"/cart|/carts", "id: a|id: b", "VI]|VI, DE]", "2024-01-01|2024-01-02", "192.0.2.1|192.0.2.2", "note: n|note: m", "a.example|b.example"} {
+		before, after, _ := strings.Cut(change, "|")
+		if r := parse(t, strings.Replace(base, before, after, 1)); r.Digest() == p.Digest() {
+			t.Errorf("changing %s to %s does not change the digest", before, after)
+		}
+	}
+}
