@@ -75,7 +75,14 @@ type Decision struct {
 	// Policy is the digest of the policy that decided.
 	Policy string
 
-	shadow ruleSet
+	shadow shadowSet
+}
+
+// ShadowBlock is what a rule in shadow mode would have done: it would have blocked, for the reason.
+type ShadowBlock struct {
+	Rule    *Rule
+	Reason  Reason
+	Country Country
 }
 
 // Governed reports whether an activity claims the request, so that its answer depends on who asks.
@@ -89,8 +96,8 @@ func (d *Decision) RuleID() string {
 	return d.Rule.ID
 }
 
-// ShadowRules calls yield with every rule in shadow mode that would have blocked, by id.
-func (d *Decision) ShadowRules(yield func(*Rule) bool) { d.shadow.all(yield) }
+// Shadows calls yield for every rule in shadow mode that would have blocked, by id.
+func (d *Decision) Shadows(yield func(ShadowBlock) bool) { d.shadow.all(yield) }
 
 // Record is a decision as explain, the evidence and the console write it.
 type Record struct {
@@ -115,8 +122,8 @@ func (d *Decision) Record() Record {
 	if d.Client.IsValid() {
 		r.Client = d.Client.String()
 	}
-	for rule := range d.ShadowRules {
-		r.Shadow = append(r.Shadow, rule.ID)
+	for s := range d.Shadows {
+		r.Shadow = append(r.Shadow, s.Rule.ID)
 	}
 	return r
 }
@@ -124,47 +131,57 @@ func (d *Decision) Record() Record {
 // MarshalJSON writes the decision's Record.
 func (d *Decision) MarshalJSON() ([]byte, error) { return json.Marshal(d.Record()) }
 
-// ruleSet is a small sorted set of rules that allocates only beyond four.
-type ruleSet struct {
-	few  [4]*Rule
+// shadowSet holds one ShadowBlock for each rule, sorted by id; it allocates only beyond four.
+type shadowSet struct {
+	few  [4]ShadowBlock
 	n    int
-	more []*Rule
+	more []ShadowBlock
 }
 
-// add puts the rule in its place by id, once.
-func (s *ruleSet) add(rule *Rule) {
-	for i := range s.n {
-		switch {
-		case s.few[i] == rule:
+// add puts the shadow in its place. Of several of one rule the weightiest stays, so that the order in which they are
+// found does not matter.
+func (set *shadowSet) add(s ShadowBlock) {
+	for i := range set.n {
+		if set.few[i].settle(&s) {
 			return
-		case s.few[i].ID > rule.ID:
-			s.few[i], rule = rule, s.few[i]
 		}
 	}
-	if s.n < len(s.few) {
-		s.few[s.n] = rule
-		s.n++
+	if set.n < len(set.few) {
+		set.few[set.n] = s
+		set.n++
 		return
 	}
-	for i, other := range s.more {
-		switch {
-		case other == rule:
+	for i := range set.more {
+		if set.more[i].settle(&s) {
 			return
-		case other.ID > rule.ID:
-			s.more[i], rule = rule, other
 		}
 	}
-	s.more = append(s.more, rule)
+	set.more = append(set.more, s)
 }
 
-func (s *ruleSet) all(yield func(*Rule) bool) {
-	for _, rule := range s.few[:s.n] {
-		if !yield(rule) {
+// settle merges s into place if both are of one rule, and reports that; otherwise it leaves the one with the
+// lower id in place and the other in s.
+func (place *ShadowBlock) settle(s *ShadowBlock) bool {
+	switch {
+	case place.Rule == s.Rule:
+		if place.Reason < s.Reason || place.Reason == s.Reason && s.Country < place.Country {
+			*place = *s
+		}
+		return true
+	case place.Rule.ID > s.Rule.ID:
+		*place, *s = *s, *place
+	}
+	return false
+}
+
+func (set *shadowSet) all(yield func(ShadowBlock) bool) {
+	for _, s := range set.few[:set.n] {
+		if !yield(s) {
 			return
 		}
 	}
-	for _, rule := range s.more {
-		if !yield(rule) {
+	for _, s := range set.more {
+		if !yield(s) {
 			return
 		}
 	}

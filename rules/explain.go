@@ -173,7 +173,7 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 	case rule.Mode == Enforce:
 		e.Decision.weigh(q, o.verdict, o.reason, rule, o.country)
 	case o.verdict == Block:
-		e.Decision.shadow.add(rule)
+		e.Decision.shadow.add(ShadowBlock{rule, o.reason, o.country})
 	}
 	return step
 }

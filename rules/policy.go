@@ -176,7 +176,7 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, products []int32, ju
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)
 			}
 		case e.rule.Mode == Shadow:
-			d.shadow.add(e.rule)
+			d.shadow.add(ShadowBlock{e.rule, e.reason, country})
 		default:
 			d.weigh(q, e.verdict, e.reason, e.rule, country)
 		}

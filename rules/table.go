@@ -252,6 +252,8 @@ func weightsOf(entries []entry) []weight {
 			weights = append(weights, e.weight())
 		}
 	}
-	slices.SortFunc(weights, func(a, b weight) int { return cmp.Or(cmp.Compare(a.verdict, b.verdict), cmp.Compare(b.reason, a.reason)) })
+	slices.SortFunc(weights, func(a, b weight) int {
+		return cmp.Or(cmp.Compare(a.verdict, b.verdict), cmp.Compare(b.reason, a.reason))
+	})
 	return weights
 }
