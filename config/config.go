@@ -1,0 +1,108 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Config is a valid gateway.yaml. The struct tags are the one source of its keys, defaults and
+// descriptions: the loader, the environment variables and the JSON Schema all come from them.
+type Config struct {
+	Listen        string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
+	TLS           TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
+	ClientIP      ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
+	Routes        []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
+	Policy        string   `yaml:"policy" format:"file" required:"true" example:"policy.yaml" doc:"File with the rules. It is watched."`
+	GeoIP         GeoIP    `yaml:"geoip" doc:"How an address becomes a country."`
+	CountryHeader string   `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
+	GovernedCache string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
+	Refusal       Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
+	Admin         Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
+	Limits        Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
+	Shutdown      Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
+	Log           Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
+
+	file     string
+	places   map[any]Problem
+	warnings []Problem
+}
+
+// TLS is the gateway's own certificate. Both files are set, or neither.
+type TLS struct {
+	CertFile string `yaml:"cert_file" format:"file" example:"tls.crt" doc:"Certificate chain, PEM, leaf first."`
+	KeyFile  string `yaml:"key_file" format:"file" example:"tls.key" doc:"Private key of the certificate, PEM."`
+}
+
+// ClientIP says whom the gateway believes about the buyer's address.
+type ClientIP struct {
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" format:"network" example:"[10.0.0.0/8]" doc:"Networks and addresses of the proxies in front whose header is believed. Empty: the connection's address is the buyer's."`
+	Header         string         `yaml:"header" format:"header" default:"X-Forwarded-For" doc:"Header in which trusted proxies report the buyer: X-Forwarded-For, Forwarded, or one that carries a single address, such as CF-Connecting-IP."`
+	ProxyProtocol  []netip.Prefix `yaml:"proxy_protocol" format:"network" example:"[10.0.0.0/8]" doc:"Networks and addresses of the peers whose connections begin with PROXY protocol v1 or v2."`
+}
+
+// Route sends the requests for some hosts to some upstreams.
+type Route struct {
+	Name           string        `yaml:"name" format:"name" example:"shop" doc:"Name of the route in metrics and logs. Left out: its first host."`
+	Hosts          []string      `yaml:"hosts" format:"host" required:"true" example:"[shop.example]" doc:"Host names without a port; *.shop.example for all names below it; * for any host."`
+	Upstreams      []*url.URL    `yaml:"upstreams" format:"upstream" required:"true" example:"[\"http://10.0.0.5:3000\"]" doc:"Servers that share the requests, each scheme://host:port and no path: a request's own path is forwarded as it came."`
+	ConnectTimeout time.Duration `yaml:"connect_timeout" format:"duration" default:"5s" min:"1ms" doc:"Longest wait for a connection to an upstream, TLS handshake included."`
+	HeaderTimeout  time.Duration `yaml:"header_timeout" format:"duration" default:"60s" min:"1ms" doc:"Longest wait for an upstream's response header after the request was sent."`
+	IdleTimeout    time.Duration `yaml:"idle_timeout" format:"duration" default:"4s" min:"1ms" doc:"How long an unused connection to an upstream stays open. It must be shorter than the upstream's own keep-alive, which is 5s with Node, or else a POST can meet a connection that is being closed."`
+	CAFile         string        `yaml:"ca_file" format:"file" example:"upstream-ca.pem" doc:"Certificates that https upstreams are verified against, PEM. Left out: the system's."`
+}
+
+// GeoIP says how an address becomes a country.
+type GeoIP struct {
+	Databases []string                `yaml:"databases" format:"file" example:"[GeoLite2-Country.mmdb]" doc:"MaxMind databases, asked in this order. They are watched. Left out: the embedded database."`
+	Decide    string                  `yaml:"decide" enum:"first|any" default:"first" doc:"Whose answer counts: the first database's that has one, or any: a country counts if any database names it."`
+	Overrides map[netip.Prefix]string `yaml:"overrides" key:"network" format:"country" example:"{203.0.113.0/24: US}" doc:"Networks whose country is known better: stronger than any database, and than private_networks in the policy."`
+	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP database, for the policy's anonymized."`
+	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
+}
+
+// Refusal is what a refused buyer is told beside the refusal itself.
+type Refusal struct {
+	BlockedBy *url.URL `yaml:"blocked_by" format:"url" example:"https://shop.example/legal" doc:"Page that names who blocks, sent as Link: <...>; rel=\"blocked-by\" (RFC 7725 section 4)."`
+}
+
+// Admin is the port for operators. Token is what TokenFile holds, and empty only where Listen is a
+// loopback address.
+type Admin struct {
+	Listen    string `yaml:"listen" format:"listen" default:"127.0.0.1:9451" doc:"Address of the admin port. Any but a loopback address demands a token_file."`
+	TokenFile string `yaml:"token_file" format:"file" example:"admin.token" doc:"File with the token that operators present. It must not be readable by everyone."`
+
+	Token Secret
+}
+
+// Limits bound what a client may ask of the gateway.
+type Limits struct {
+	HeaderBytes   int64         `yaml:"header_bytes" format:"size" default:"32KiB" min:"4KiB" doc:"Largest request line and header together."`
+	HeaderTimeout time.Duration `yaml:"header_timeout" format:"duration" default:"10s" min:"1ms" doc:"Longest time a client may take to send its header."`
+	IdleTimeout   time.Duration `yaml:"idle_timeout" format:"duration" default:"120s" min:"1ms" doc:"How long a client's unused connection stays open."`
+	BodyBytes     int64         `yaml:"body_bytes" format:"size" default:"0" doc:"Largest request body; 0 sets no limit."`
+}
+
+// Shutdown says how the gateway stops. Requests are served during Delay, with /readyz already failing,
+// and then have Timeout to finish.
+type Shutdown struct {
+	Delay   time.Duration `yaml:"delay" format:"duration" default:"0s" doc:"How long /readyz fails before the gateway stops accepting, so that balancers notice."`
+	Timeout time.Duration `yaml:"timeout" format:"duration" default:"60s" min:"1ms" doc:"How long running requests may then take to finish."`
+}
+
+// Log is the gateway's own log.
+type Log struct {
+	Level  slog.Level `yaml:"level" format:"level" enum:"debug|info|warn|error" default:"info" doc:"Least severe message to log."`
+	Format string     `yaml:"format" enum:"json|text" default:"json" doc:"How messages are written."`
+}
+
+// Warnings returns what is allowed but certainly not what the operator meant, in the order of the file.
+func (c *Config) Warnings() []Problem { return c.warnings }
+
+// Problem places a message at the value that field points to, for what only a caller can judge, such as
+// a policy file that does not load. The field is a pointer into c (&c.Policy, &c.Routes[0].CAFile), or a
+// key of c.GeoIP.Overrides. A value that nobody wrote is placed at the file as a whole.
+func (c *Config) Problem(field any, message string) Problem {
+	return placed(c.places, c.file, message, field)
+}

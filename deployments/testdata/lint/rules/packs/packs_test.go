@@ -1,0 +1,6 @@
+package packs_test
+
+import (
+	_ "gate451/config" // want depguard.
+	_ "gate451/rules"
+)

@@ -1,0 +1,15 @@
+// Package gateway is one request's way through gate451.
+//
+//	listener   accepts the connection; clientip reads PROXY protocol from the peers that send it
+//	observe    counts and times the request, and contains a panic
+//	Enforce    judges it, before any routing, so that no route, method or encoding slips beside:
+//	canonical    every reading of what is asked; what no honest client sends is answered 400
+//	clientip     who asks
+//	geoip        where they are
+//	rules        Policy.Decide: may they have it?
+//	refusal    answers 451 where they may not, and the upstream learns nothing of it
+//	forward    finds the route of the host (421 if there is none) and hands the request to upstream
+//
+// Nothing on that way waits for anything but the upstream. The policy hangs on one atomic pointer and the databases
+// on another: each request takes both once, and a reload replaces them as a whole.
+package gateway

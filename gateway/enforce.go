@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gate451/config"
+	"gate451/gateway/canonical"
+	"gate451/gateway/clientip"
+	"gate451/gateway/geoip"
+	"gate451/gateway/refusal"
+	"gate451/rules"
+)
+
+// Enforcer judges requests and refuses those that may not pass. It is all that Enforce needs, and may be used
+// without a Gateway by another Echo program.
+type Enforcer struct {
+	judge
+	cfg      *config.Config
+	log      *slog.Logger
+	metrics  *metrics
+	refusals *refusal.Writer
+	random   io.Reader
+	pool     sync.Pool // of *judgement
+	// judged, if not nil, is told of every judgement before it is acted upon.
+	judged func(echo.Context, *judgement)
+
+	private, unusable firstTime
+}
+
+// NewEnforcer loads the policy and the databases that the configuration names. Its error says everything that is
+// wrong with them, and what would be right.
+func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
+	opts = opts.withDefaults()
+	var registry prometheus.Registerer = opts.Registry
+	if opts.Registry == nil {
+		registry = newRegistry()
+	}
+	e := &Enforcer{cfg: cfg, log: opts.Logger, metrics: newMetrics(registry, opts.Build), random: opts.Random}
+	e.pool.New = func() any { return new(judgement) }
+	e.judge.now = opts.Now
+	var errs [4]error
+	e.clients, errs[0] = newClients(cfg)
+	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
+		e.metrics.databaseReloads.WithLabelValues(database, reloadResult(err)).Inc()
+	}})
+	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now}
+	errs[2] = e.policy.load()
+	var blockedBy string
+	if cfg.Refusal.BlockedBy != nil {
+		blockedBy = cfg.Refusal.BlockedBy.String()
+	}
+	e.refusals, errs[3] = refusal.New(refusal.Config{BlockedBy: blockedBy})
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	registry.MustRegister(databasesOf(e.places))
+	return e, nil
+}
+
+func reloadResult(err error) string {
+	if err != nil {
+		return "refused"
+	}
+	return "loaded"
+}
+
+// Reload reads the policy and the databases again. What is bad changes nothing; the error says what that is.
+func (e *Enforcer) Reload() error {
+	return errors.Join(e.policy.load(), e.places.Reload())
+}
+
+// contextKey is where Enforce leaves the judgement of a request that passes.
+const contextKey = "gate451.judgement"
+
+// DecisionOf returns what Enforce has decided about the request; ok is false if it has not seen it. The decision must
+// not be kept after the handler returns.
+func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
+	j, ok := c.Get(contextKey).(*judgement)
+	if !ok {
+		return nil, false
+	}
+	return &j.decision, true
+}
+
+// Enforce returns the compliance step as a middleware for Echo.Pre, where it runs before routing. It answers what is
+// malformed with 400 and what may not pass with 451, and hands on the rest.
+func Enforce(e *Enforcer) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { return e.enforce(c, next) }
+	}
+}
+
+func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
+	j := e.pool.Get().(*judgement)
+	defer e.pool.Put(j)
+	start := time.Now()
+	if err := e.judge.judge(c.Request(), j); err != nil {
+		e.reject(c, err)
+		return nil
+	}
+	e.metrics.decided(j, time.Since(start))
+	e.wonder(j)
+	if e.judged != nil {
+		e.judged(c, j)
+	}
+	if j.decision.Verdict == rules.Block {
+		e.refuse(c, j)
+		return nil
+	}
+	c.Set(contextKey, j)
+	return next(c)
+}
+
+// reject answers a request that can be neither judged nor forwarded. Its connection is closed, because whoever sends
+// such a thing may have more to say behind it.
+func (e *Enforcer) reject(c echo.Context, err error) {
+	status, cause := http.StatusBadRequest, "other"
+	if m, ok := errors.AsType[*canonical.Malformed](err); ok {
+		status, cause = m.Status, m.Cause
+	}
+	e.metrics.rejected.WithLabelValues(cause).Inc()
+	e.log.Debug("request rejected", slog.String("cause", cause), slog.Any("error", err))
+	short(c.Response(), c.Request(), status)
+}
+
+// short answers with nothing but the status in words, and closes the connection.
+func short(w http.ResponseWriter, r *http.Request, status int) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if r.ProtoMajor == 1 {
+		h.Set("Connection", "close")
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, http.StatusText(status)+"\n") // a client that is gone needs no answer
+	}
+}
+
+// wonder tells the operator, once each, what looks like a missing word in the configuration.
+func (e *Enforcer) wonder(j *judgement) {
+	switch {
+	case j.clientErr != nil && e.unusable.is():
+		var reason string
+		if c, ok := errors.AsType[*clientip.Error](j.clientErr); ok {
+			reason = string(c.Reason)
+		}
+		e.log.Warn("a request's client address could not be established; the policy's client_address decides about such requests",
+			slog.String("reason", reason), slog.Any("error", j.clientErr))
+	case j.origin.Traits.Has(rules.PrivateNetwork) && !j.client.Trusted && e.private.is():
+		e.log.Warn("a request came from a private address; if that is a balancer or proxy, name it under client_ip.trusted_proxies, or every buyer is judged by its address",
+			slog.String("peer", j.client.Peer.String()))
+	}
+}
+
+// refuse answers 451 and writes down that it did.
+func (e *Enforcer) refuse(c echo.Context, j *judgement) {
+	r, d := c.Request(), &j.decision
+	reference := refusal.NewReference(e.random)
+	f := refusal.Refusal{
+		Kind: refusal.Access, Products: []string{j.policy.Title(d.Product)}, Country: d.Country, Reason: d.Reason.String(),
+		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: reference,
+	}
+	if d.Rule != nil {
+		f.Kind, f.Basis = d.Rule.Refusal, refusal.Basis(d.Rule.Basis)
+		f.Since, f.Until = in(d.Rule.Effective.From, j.policy.Zone()), in(d.Rule.Effective.Until, j.policy.Zone())
+	}
+	r.URL.Scheme = j.scheme(r)
+	e.refusals.Write(c.Response(), r, f)
+	e.log.Info("request refused", slog.String("reference", reference), slog.String("reason", f.Reason), slog.String("rule", f.Rule),
+		slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
+		slog.String("client", truncated(d.Client)), slog.String("method", methodLabel(r.Method)), slog.String("host", j.request.Host),
+		slog.String("path", j.request.Paths[0]), slog.String("policy", d.Policy))
+}
+
+// in moves an instant to a zone and leaves none as it is.
+func in(at time.Time, zone *time.Location) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.In(zone)
+}
+
+// truncated returns the network of an address that is told to logs: /24 of IPv4, /48 of IPv6.
+func truncated(addr netip.Addr) string {
+	bits := 48
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
+}

@@ -1,0 +1,266 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gate451/config"
+	"gate451/gateway/clientip"
+	"gate451/gateway/upstream"
+	"gate451/gateway/watch"
+	"gate451/rules"
+)
+
+// Gateway is the whole program but for its command line: what New makes, Run serves.
+type Gateway struct {
+	*Enforcer
+	registry *prometheus.Registry
+	routes   *routes
+	certs    *certificates // nil without TLS
+
+	public, admin net.Listener
+	ready         atomic.Bool
+	running       sync.WaitGroup // exchanges, upgraded ones too
+	watched       []watched
+}
+
+// watched are files, and what reads them again.
+type watched struct {
+	*watch.Watcher
+	load func() error
+}
+
+// New loads all that the configuration names and opens both sockets, so that nothing is left to fail once it runs. Its
+// error says everything that is wrong, and what would be right. Whoever does not call Run calls Close.
+func New(cfg *config.Config, opts Options) (*Gateway, error) {
+	if opts.Registry == nil {
+		opts.Registry = newRegistry()
+	}
+	opts = opts.withDefaults()
+	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin}
+	policy, databases, certs := watchers(cfg, opts)
+	err := g.load(cfg, opts)
+	if err == nil {
+		g.watched = []watched{{policy, g.policy.load}, {databases, g.places.Reload}}
+		if g.certs != nil {
+			g.watched = append(g.watched, watched{certs, g.certs.load})
+		}
+		err = g.listen(cfg)
+	}
+	if err != nil {
+		g.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// Check loads all that New would and listens on nothing. It returns the policy, and the databases' descriptions.
+func Check(cfg *config.Config, opts Options) (*rules.Policy, []Database, error) {
+	if opts.Registry == nil {
+		opts.Registry = newRegistry()
+	}
+	g := &Gateway{registry: opts.Registry}
+	defer g.Close()
+	if err := g.load(cfg, opts.withDefaults()); err != nil {
+		return nil, nil, err
+	}
+	return g.policy.current.Load(), g.places.Databases(), nil
+}
+
+func (g *Gateway) load(cfg *config.Config, opts Options) error {
+	var errs [3]error
+	if g.Enforcer, errs[0] = NewEnforcer(cfg, opts); g.Enforcer == nil {
+		g.Enforcer = &Enforcer{cfg: cfg, log: opts.Logger} // so that the rest can be looked at as well
+	}
+	g.routes, errs[1] = newRoutes(cfg, func(name string) upstream.Options {
+		return upstream.Options{Logger: opts.Logger.With(slog.String("route", name)), OnError: func(cause string) {
+			g.metrics.upstreamErrors.WithLabelValues(name, cause).Inc()
+		}}
+	})
+	if cfg.TLS.CertFile != "" {
+		g.certs, errs[2] = loadCertificates(cfg, opts.Logger)
+	}
+	return errors.Join(errs[:]...)
+}
+
+func (g *Gateway) listen(cfg *config.Config) (err error) {
+	open := func(ln net.Listener, address string, key *string) (net.Listener, error) {
+		if ln != nil {
+			return ln, nil
+		}
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, cfg.Problem(key, fmt.Sprintf("cannot listen: %v; name a free address of this machine", err))
+		}
+		return ln, nil
+	}
+	var errs [2]error
+	g.public, errs[0] = open(g.public, cfg.Listen, &cfg.Listen)
+	g.admin, errs[1] = open(g.admin, cfg.Admin.Listen, &cfg.Admin.Listen)
+	return errors.Join(errs[:]...)
+}
+
+// Close gives back what a Gateway holds that does not run.
+func (g *Gateway) Close() {
+	for _, ln := range []net.Listener{g.public, g.admin} {
+		if ln != nil {
+			_ = ln.Close() // nothing was served on it
+		}
+	}
+	if g.routes != nil {
+		g.routes.close()
+	}
+}
+
+// PublicAddr returns the address on which buyers are served.
+func (g *Gateway) PublicAddr() net.Addr { return g.public.Addr() }
+
+// AdminAddr returns the address on which the operator is served.
+func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
+
+// Run serves until stop ends. Then readiness fails first, and after shutdown.delay nothing new is accepted; requests under
+// way may finish within shutdown.timeout, or until kill ends. It returns nil after a stop in which every request
+// finished, and otherwise says what happened.
+func (g *Gateway) Run(stop, kill context.Context) error {
+	alive, end := context.WithCancel(context.Background())
+	defer end()
+	public, admin := g.publicServer(alive), g.adminServer()
+
+	failed := make(chan error, 2)
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- g.servePublic(public) })
+	serving.Go(func() { failed <- admin.Serve(g.admin) })
+	for _, w := range g.watched {
+		serving.Go(func() { w.Run(alive, w.load) })
+	}
+	g.ready.Store(true)
+	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
+
+	var err error
+	select {
+	case err = <-failed:
+		err = fmt.Errorf("serving ended by itself: %w", err)
+		_ = public.Close() // whatever it holds is lost with its socket
+	case <-stop.Done():
+		err = g.drain(public, kill)
+	}
+	end()
+	g.routes.close()
+	_ = admin.Close() // scrapes under way have nothing more to learn
+	serving.Wait()
+	return err
+}
+
+// drain lets requests under way finish.
+func (g *Gateway) drain(public *http.Server, kill context.Context) error {
+	cfg := g.cfg.Shutdown
+	g.ready.Store(false)
+	g.log.Info("stopping", slog.Duration("delay", cfg.Delay), slog.Duration("timeout", cfg.Timeout))
+	select {
+	case <-time.After(cfg.Delay):
+	case <-kill.Done():
+	}
+	limit, cancel := context.WithTimeout(kill, cfg.Timeout)
+	defer cancel()
+	err := public.Shutdown(limit)
+	if err == nil {
+		err = g.waitForUpgraded(limit)
+	}
+	if err != nil {
+		_ = public.Close() // what is left is cut off, which is what the error says
+		g.log.Warn("stopped with requests cut off")
+		return fmt.Errorf("requests were cut off: %w", err)
+	}
+	g.log.Info("stopped")
+	return nil
+}
+
+// waitForUpgraded waits for the exchanges that the server no longer counts, because they left HTTP.
+func (g *Gateway) waitForUpgraded(limit context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-limit.Done():
+		return limit.Err()
+	}
+}
+
+func (g *Gateway) publicServer(alive context.Context) *http.Server {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // everything is logged through slog
+	g.judged = func(c echo.Context, j *judgement) {
+		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host) //nolint:errcheck // observe has put it there
+	}
+	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
+	s := &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
+		IdleTimeout:       g.cfg.Limits.IdleTimeout,
+		MaxHeaderBytes:    int(g.cfg.Limits.HeaderBytes),
+		BaseContext:       func(net.Listener) context.Context { return alive },
+		ErrorLog:          stdlog.New(serverLog{g.log}, "", 0),
+	}
+	if g.certs != nil {
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.certs.get}
+	}
+	return s
+}
+
+func (g *Gateway) servePublic(s *http.Server) error {
+	ln := g.clients.Listen(g.public, clientip.ListenOptions{OnError: func(cause string) {
+		g.metrics.rejected.WithLabelValues("proxy_protocol_" + cause).Inc()
+	}})
+	if g.certs != nil {
+		return s.ServeTLS(ln, "", "")
+	}
+	return s.Serve(ln)
+}
+
+// serverLog passes on what net/http says of broken connections, which clients cause at will.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	l.log.Debug("http server", slog.String("message", string(line)))
+	return len(line), nil
+}
+
+// watchers note the state of the files before they are loaded, so that no change is lost.
+func watchers(cfg *config.Config, opts Options) (policy, databases, certs *watch.Watcher) {
+	files := func(paths ...string) *watch.Watcher {
+		return watch.New(slices.DeleteFunc(paths, func(path string) bool { return path == "" }), watch.Options{Logger: opts.Logger})
+	}
+	policyFile := cfg.Policy
+	if opts.Policy != nil {
+		policyFile = ""
+	}
+	return files(policyFile), files(append(slices.Clone(cfg.GeoIP.Databases), cfg.GeoIP.Anonymous)...), files(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+}
+
+// Reload reads the policy, the databases and the certificate again. What is bad changes nothing; the error says what
+// that is.
+func (g *Gateway) Reload() error {
+	err := g.Enforcer.Reload()
+	if g.certs != nil {
+		err = errors.Join(err, g.certs.load())
+	}
+	return err
+}

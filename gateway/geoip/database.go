@@ -1,0 +1,168 @@
+package geoip
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// database is one open database. It is read-only, except that it remembers what it has decoded.
+type database struct {
+	name    string
+	path    string
+	stamp   os.FileInfo
+	size    int
+	kind    kind
+	reader  *maxminddb.Reader
+	staleAt time.Time
+	answers *answers
+	unknown *answer
+	known   memo
+}
+
+// find returns what the database says of an address, never nil.
+func (d *database) find(addr netip.Addr) *answer {
+	if !d.covers(addr) {
+		return d.unknown
+	}
+	result := d.reader.Lookup(addr)
+	if !result.Found() {
+		return d.unknown
+	}
+	if known := d.known.get(uint64(result.Offset())); known != nil {
+		return known
+	}
+	return d.learn(result)
+}
+
+// covers reports whether the database has addresses of this version at all.
+func (d *database) covers(addr netip.Addr) bool {
+	return addr.Is4() || d.reader.Metadata.IPVersion == 6
+}
+
+// learn decodes a record that is looked up for the first time. A record that cannot be read says
+// nothing; Lookup tells why.
+func (d *database) learn(result maxminddb.Result) *answer {
+	learned := d.unknown
+	if content, _, err := d.kind.decode(result); err == nil {
+		learned = d.answers.of(content)
+	}
+	d.known.put(uint64(result.Offset()), learned)
+	return learned
+}
+
+// stale reports whether the database is older than the operator allows.
+func (d *database) stale(now time.Time) bool { return !d.staleAt.IsZero() && now.After(d.staleAt) }
+
+// openDatabase reads a file into memory, because a mapped file that is truncated in place would kill
+// the process.
+func openDatabase(path string, k kind, maxAge time.Duration, known *answers) (*database, error) {
+	stamp, data, err := readStable(path)
+	if err != nil {
+		return nil, &fileError{path: path, kind: k, err: err}
+	}
+	d, err := soundDatabase(filepath.Base(path), data, k, maxAge, known)
+	if err != nil {
+		return nil, &fileError{path: path, kind: k, err: err}
+	}
+	d.path, d.stamp = path, stamp
+	return d, nil
+}
+
+// soundDatabase accepts a database only if all of it is sound and it answers as its kind should.
+func soundDatabase(name string, data []byte, k kind, maxAge time.Duration, known *answers) (*database, error) {
+	reader, err := maxminddb.OpenBytes(data, maxminddb.DisableStringCache())
+	if err == nil {
+		err = reader.Verify()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not a sound MaxMind DB file (%w)", err)
+	}
+	d := newDatabase(name, reader, k, maxAge, known)
+	d.size = len(data)
+	return d, d.probe()
+}
+
+func newDatabase(name string, reader *maxminddb.Reader, k kind, maxAge time.Duration, known *answers) *database {
+	d := &database{name: name, kind: k, reader: reader, answers: known, unknown: known.of(answer{})}
+	if maxAge > 0 {
+		d.staleAt = reader.Metadata.BuildTime().Add(maxAge)
+	}
+	return d
+}
+
+// probes bounds how many networks of a database are tried until one answers, empty ones included: a
+// damaged tree may have more of them than anybody can count.
+const probes = 1 << 16
+
+// probe looks for an address of which the database has something to say.
+func (d *database) probe() error {
+	tried := 0
+	for network := range d.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
+		content, _, err := d.kind.decode(network)
+		if err != nil {
+			return fmt.Errorf("a %q database whose record for %s cannot be read (%w)", d.reader.Metadata.DatabaseType, network.Prefix(), err)
+		}
+		if content.country != 0 || content.anonymized {
+			return nil
+		}
+		if tried++; tried == probes {
+			break
+		}
+	}
+	if d.kind == anonymousKind && anonymousName(d.reader.Metadata.DatabaseType) {
+		return nil // a list of anonymous networks may be empty
+	}
+	return fmt.Errorf("a %q database, in which no record %s", d.reader.Metadata.DatabaseType, d.kind.says())
+}
+
+var errChanging = errors.New("it changed while it was being read")
+
+// readStable reads a regular file and says in which state; it tries again if somebody writes to the
+// file meanwhile.
+func readStable(path string) (os.FileInfo, []byte, error) {
+	for range 3 {
+		before, err := os.Stat(path)
+		if err != nil {
+			return nil, nil, bare(err)
+		}
+		if !before.Mode().IsRegular() {
+			return nil, nil, errors.New("not a regular file")
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, bare(err)
+		}
+		if after, err := os.Stat(path); err == nil && sameFile(before, after) {
+			return after, data, nil
+		}
+	}
+	return nil, nil, errChanging
+}
+
+// bare takes operation and path off an error, because fileError names the path.
+func bare(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}
+
+// fileError says what is wrong with a database file and what would be right.
+type fileError struct {
+	path string
+	kind kind
+	err  error
+}
+
+func (e *fileError) Error() string {
+	return fmt.Sprintf("geoip database %s: %v; %s", e.path, e.err, e.kind.remedy())
+}
+
+func (e *fileError) Unwrap() error { return e.err }

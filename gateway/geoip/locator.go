@@ -1,0 +1,163 @@
+package geoip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gate451/rules"
+)
+
+// Mode says how several databases decide together.
+type Mode string
+
+// The modes. The empty Mode is First.
+const (
+	// First: the first database that knows a country decides.
+	First Mode = "first"
+	// Any: a country counts if any database names it.
+	Any Mode = "any"
+)
+
+// Config says what knows where addresses are.
+type Config struct {
+	// Databases are the paths of MaxMind DB files with countries, or countries and subdivisions. Without
+	// any the embedded database is used.
+	Databases []string
+	// Decide says which of several databases counts.
+	Decide Mode
+	// Overrides are stronger than any database and than the rule that a private network has no country.
+	// They settle an origin entirely: it has no other traits then.
+	Overrides map[netip.Prefix]rules.Country
+	// Anonymous is the path of a GeoIP2 Anonymous IP database, or empty.
+	Anonymous string
+	// MaxAge is the age, counted from its build, beyond which a database is stale; 0 means never.
+	MaxAge time.Duration
+}
+
+// Options are what a Locator needs of its surroundings. The zero Options are usable.
+type Options struct {
+	// Logger is told about loaded, refused and stale databases; nil means nobody is.
+	Logger *slog.Logger
+	// Now is the clock by which Databases judges staleness; nil means time.Now.
+	Now func() time.Time
+	// OnReload is called for each database after it was loaded again, and with an error for each database
+	// that was refused. Calls do not overlap. It must not call Reload.
+	OnReload func(database string, err error)
+	// Poll is how often Watch looks at the files even if the operating system reports no change; 0 means
+	// 30 seconds.
+	Poll time.Duration
+	// Settle is how long Watch lets changed files rest before it reads them; 0 means 250 milliseconds.
+	Settle time.Duration
+}
+
+const (
+	defaultPoll   = 30 * time.Second
+	defaultSettle = 250 * time.Millisecond
+)
+
+// Locator knows where addresses are. Its methods may be called concurrently.
+type Locator struct {
+	cfg       Config
+	opts      Options
+	overrides *overrides
+	current   atomic.Pointer[state]
+
+	reloading   sync.Mutex
+	lastFailure string
+}
+
+// Open loads all the databases. Its error names everything that is wrong with the configuration and the
+// files, and what would be right.
+func Open(cfg Config, opts Options) (*Locator, error) {
+	l := &Locator{cfg: cfg, opts: opts.withDefaults()}
+	l.cfg.Databases = slices.Clone(cfg.Databases)
+	said, err := newOverrides(cfg.Overrides)
+	if err := errors.Join(cfg.check(), err); err != nil {
+		return nil, err
+	}
+	l.overrides = said
+	loaded, wrong := openState(l.cfg)
+	if loaded == nil {
+		return nil, errors.Join(wrong...)
+	}
+	l.current.Store(loaded)
+	l.logLoaded(loaded)
+	return l, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.OnReload == nil {
+		o.OnReload = func(string, error) {}
+	}
+	if o.Poll <= 0 {
+		o.Poll = defaultPoll
+	}
+	if o.Settle <= 0 {
+		o.Settle = defaultSettle
+	}
+	return o
+}
+
+// check reports what is wrong with a configuration, apart from the overrides and the files themselves.
+func (cfg Config) check() error {
+	var wrong []error
+	if cfg.Decide != "" && cfg.Decide != First && cfg.Decide != Any {
+		wrong = append(wrong, fmt.Errorf("unknown geoip.decide %q; expected first or any", string(cfg.Decide)))
+	}
+	if cfg.MaxAge < 0 {
+		wrong = append(wrong, fmt.Errorf("geoip.max_age is %s; expected a positive duration, or 0 for no limit", cfg.MaxAge))
+	}
+	names := make(map[string]string)
+	for _, path := range cfg.paths() {
+		name := filepath.Base(path)
+		if other, taken := names[name]; taken {
+			wrong = append(wrong, fmt.Errorf("geoip databases %s and %s have the same file name; expected different ones, "+
+				"because records and metrics call a database by it", other, path))
+		}
+		names[name] = path
+	}
+	return errors.Join(wrong...)
+}
+
+// paths returns the files of all the databases.
+func (cfg Config) paths() []string {
+	if cfg.Anonymous == "" {
+		return cfg.Databases
+	}
+	return append(slices.Clone(cfg.Databases), cfg.Anonymous)
+}
+
+// Locate returns where an address is, to the best of what the databases know. The instant is the one at
+// which the request is judged; a database may be stale by then. An invalid address yields an origin
+// with the trait UnusableClient, and an address that nobody knows one without a country. The slices of
+// the origin are shared: they must not be changed.
+func (l *Locator) Locate(addr netip.Addr, now time.Time) rules.Origin {
+	if !addr.IsValid() {
+		return rules.Origin{Traits: rules.UnusableClient}
+	}
+	origin := rules.Origin{Client: plain(addr)}
+	judged, _ := inner(origin.Client)
+	if country, found := l.overrides.country(origin.Client, judged); found {
+		origin.Country, origin.Source = country, sourceOverride
+		return origin
+	}
+	if !public(judged) {
+		origin.Traits = rules.PrivateNetwork
+		return origin
+	}
+	l.current.Load().locate(&origin, judged, now)
+	return origin
+}

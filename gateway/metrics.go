@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"gate451/gateway/geoip"
+	"gate451/rules"
+)
+
+// metrics are all that Prometheus is told. No label has a value that a client can choose.
+type metrics struct {
+	decisions        *prometheus.CounterVec
+	decisionDuration prometheus.Histogram
+	requests         *prometheus.CounterVec
+	requestDuration  *prometheus.HistogramVec
+	upstreamErrors   *prometheus.CounterVec
+	rejected         *prometheus.CounterVec
+	lookups          *prometheus.CounterVec
+	traits           *prometheus.CounterVec
+	databaseReloads  *prometheus.CounterVec
+	policyReloadOK   prometheus.Gauge
+	policyReloadTime prometheus.Gauge
+	policyInfo       *prometheus.GaugeVec
+	ruleEffective    *prometheus.GaugeVec
+
+	ungoverned prometheus.Counter
+}
+
+// durations are the buckets, in seconds, of how long requests take.
+var durations = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+func newMetrics(r prometheus.Registerer, build Build) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "gate451", Name: name, Help: help}, labels)
+		r.MustRegister(v)
+		return v
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "gate451", Name: name, Help: help}, labels)
+		r.MustRegister(v)
+		return v
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "gate451", Name: name, Help: help, Buckets: buckets}, labels)
+		r.MustRegister(v)
+		return v
+	}
+	m := &metrics{
+		decisions: counter("decisions_total", "Decisions, by what led to them. Those of shadow rules have mode shadow and blocked nothing.",
+			"verdict", "reason", "rule", "activity", "country", "mode"),
+		decisionDuration: histogram("decision_duration_seconds", "Time to judge a request.",
+			[]float64{.000001, .0000025, .000005, .00001, .000025, .00005, .0001, .00025, .001, .01}).WithLabelValues().(prometheus.Histogram),
+		requests:         counter("http_requests_total", "Requests answered, by route, method and status code.", "route", "method", "code"),
+		requestDuration:  histogram("http_request_duration_seconds", "Time from a request's header to the end of its answer.", durations, "route"),
+		upstreamErrors:   counter("upstream_errors_total", "Failed attempts to have a request answered by an upstream.", "route", "cause"),
+		rejected:         counter("requests_rejected_total", "Requests and connections refused because no honest client sends them so, or because no route is theirs.", "cause"),
+		lookups:          counter("geoip_lookups_total", "Addresses located, by what came of it.", "result"),
+		traits:           counter("geoip_traits_total", "Addresses located with a stale database, or that hide where the client is.", "trait"),
+		databaseReloads:  counter("geoip_reloads_total", "Databases loaded again, or refused.", "database", "result"),
+		policyReloadOK:   gauge("policy_last_reload_successful", "Whether the last attempt to load the policy succeeded.").WithLabelValues(),
+		policyReloadTime: gauge("policy_last_reload_success_timestamp_seconds", "When the policy was last loaded successfully.").WithLabelValues(),
+		policyInfo:       gauge("policy_info", "The policy in force.", "digest"),
+		ruleEffective:    gauge("rule_effective_timestamp_seconds", "When a rule begins (boundary from) and ends (boundary until).", "rule", "boundary"),
+	}
+	m.ungoverned = m.decisions.WithLabelValues(rules.Allow.String(), rules.ReasonUngoverned.String(), "", "", "", string(rules.Enforce))
+	gauge("build_info", "The running build.", "version", "revision", "goversion").WithLabelValues(build.Version, build.Revision, runtime.Version()).Set(1)
+	return m
+}
+
+// decided counts a decision, and what shadow rules would have done.
+func (m *metrics) decided(j *judgement, took time.Duration) {
+	m.decisionDuration.Observe(took.Seconds())
+	m.located(&j.origin)
+	d := &j.decision
+	if !d.Governed() {
+		m.ungoverned.Inc()
+		return
+	}
+	m.decisions.WithLabelValues(d.Verdict.String(), d.Reason.String(), d.RuleID(), d.Activity, d.Country.String(), string(rules.Enforce)).Inc()
+	for s := range d.Shadows {
+		m.decisions.WithLabelValues(rules.Block.String(), s.Reason.String(), s.Rule.ID, s.Rule.Activity, s.Country.String(), string(rules.Shadow)).Inc()
+	}
+}
+
+func (m *metrics) located(o *rules.Origin) {
+	m.lookups.WithLabelValues(lookupResult(o)).Inc()
+	if o.Traits.Has(rules.StaleDatabase) {
+		m.traits.WithLabelValues("stale_database").Inc()
+	}
+	if o.Traits.Has(rules.Anonymized) {
+		m.traits.WithLabelValues("anonymized").Inc()
+	}
+}
+
+func lookupResult(o *rules.Origin) string {
+	switch {
+	case o.Traits.Has(rules.UnusableClient):
+		return "no_address"
+	case o.Traits.Has(rules.PrivateNetwork):
+		return "private_network"
+	case o.Country == 0:
+		return "unknown"
+	case o.Source == "override":
+		return "override"
+	}
+	return "country"
+}
+
+// policyLoaded tells what came of an attempt to load the policy.
+func (m *metrics) policyLoaded(p *rules.Policy, err error, at time.Time) {
+	if err != nil {
+		m.policyReloadOK.Set(0)
+		return
+	}
+	m.policyReloadOK.Set(1)
+	m.policyReloadTime.Set(float64(at.UnixNano()) / 1e9)
+	m.policyInfo.Reset()
+	m.policyInfo.WithLabelValues(p.Digest()).Set(1)
+	m.ruleEffective.Reset()
+	for _, rule := range p.Rules() {
+		if from := rule.Effective.From; !from.IsZero() {
+			m.ruleEffective.WithLabelValues(rule.ID, "from").Set(float64(from.Unix()))
+		}
+		if until := rule.Effective.Until; !until.IsZero() {
+			m.ruleEffective.WithLabelValues(rule.ID, "until").Set(float64(until.Unix()))
+		}
+	}
+}
+
+// databasesOf shows the build times of the databases that are loaded at the time of the scrape.
+func databasesOf(places *geoip.Locator) prometheus.Collector { return databaseCollector{places} }
+
+type databaseCollector struct{ places *geoip.Locator }
+
+var databaseBuilt = prometheus.NewDesc("gate451_geoip_build_timestamp_seconds", "When a database was built.", []string{"database"}, nil)
+
+// Describe implements prometheus.Collector.
+func (c databaseCollector) Describe(ch chan<- *prometheus.Desc) { ch <- databaseBuilt }
+
+// Collect implements prometheus.Collector.
+func (c databaseCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, db := range c.places.Databases() {
+		ch <- prometheus.MustNewConstMetric(databaseBuilt, prometheus.GaugeValue, float64(db.Built.Unix()), db.Name)
+	}
+}
+
+// methodLabel keeps a method that a client made up out of the labels.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}

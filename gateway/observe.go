@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// exchange is the server's ResponseWriter with a note of what was answered.
+type exchange struct {
+	http.ResponseWriter
+	route  *route
+	status int
+}
+
+// WriteHeader notes the final status; informational ones pass by.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write answers 200 if nothing else was said.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach what the server's writer can do besides.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// observe counts and times requests, and answers 500 to one whose handler panics: a fault in one request is no
+// reason to fail the others, nor to let this one through.
+func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		start := time.Now()
+		g.running.Add(1)
+		x := &exchange{ResponseWriter: c.Response().Writer}
+		c.Response().Writer = x
+		method := c.Request().Method
+		defer func() {
+			if fault := recover(); fault != nil {
+				defer g.contain(fault, x, c.Request())
+			}
+			name := "other"
+			if x.route != nil {
+				name = x.route.name
+			}
+			g.metrics.requests.WithLabelValues(name, methodLabel(method), statusLabel(x.status)).Inc()
+			g.metrics.requestDuration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+			g.running.Done()
+		}()
+		return next(c)
+	}
+}
+
+// contain ends an exchange whose handler has panicked.
+func (g *Gateway) contain(fault any, x *exchange, r *http.Request) {
+	if fault == http.ErrAbortHandler {
+		panic(http.ErrAbortHandler) // the server's own way to cut an answer off so that its client notices
+	}
+	g.log.Error("a request's handler panicked", slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
+	if x.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	short(x, r, http.StatusInternalServerError)
+}
+
+// statusLabel is the status of an answer; 0 stands for an exchange that ended before there was one.
+func statusLabel(status int) string {
+	if status == http.StatusOK {
+		return "200"
+	}
+	return strconv.Itoa(status)
+}

@@ -1,0 +1,158 @@
+// Package refusal answers the question: what are buyers told whose request may not pass?
+//
+// They are told with status 451, and why, in the form that they can read: a page for a browser, problem
+// details for a program that speaks JSON, a line of text for an updater. A refusal is never a redirect,
+// is never stored by a cache, and repeats nothing of the request but, where it must, its host.
+package refusal
+
+import (
+	"bytes"
+	"html/template"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"gate451/rules"
+)
+
+// The kinds of refusal: what the buyer was about to do.
+const (
+	Purchase = "purchase"
+	Update   = "update"
+	Access   = "access"
+)
+
+// Refusal is what is to be said about one blocked request. Nothing in it may come from the request
+// unchecked; every field may be empty, and what is empty is left unsaid.
+type Refusal struct {
+	// Kind is Purchase, Update or Access; anything else reads as Access.
+	Kind string
+	// Products are the names of the goods as a buyer knows them, such as "Kaspersky products". Without
+	// any the refusal speaks of "these products".
+	Products []string
+	// Country is the buyer's. It is told only where it is the ground of the refusal, which is to say
+	// with the reason listed_country.
+	Country rules.Country
+	// Reason is the decision's reason, such as listed_country or unknown_country.
+	Reason string
+	// Since and Until bound the time in which the rule is effective. They are told in their own zones.
+	Since, Until time.Time
+	// Basis is the law or order behind the rule.
+	Basis Basis
+	// Reference is what the buyer can quote and the evidence is searched by. See NewReference.
+	Reference string
+	// Activity, Product and Rule are the policy's names for what was decided. They are told to programs.
+	Activity, Product, Rule string
+	// Contact is who answers questions: an e-mail address, an http or https URL, or plain words.
+	Contact string
+}
+
+// Basis names the law or order that a rule carries out. URL is linked if it is http or https.
+type Basis struct {
+	Title string `json:"title,omitempty"`
+	URL   string `json:"url,omitempty"`
+}
+
+// Config is what all refusals of a gateway have in common.
+type Config struct {
+	// BlockedBy is the absolute http or https URL of whoever blocks, which is the operator and not
+	// whoever made the law (RFC 7725, section 4). If it is empty the origin of each request stands in,
+	// because it is the store itself that blocks.
+	BlockedBy string
+}
+
+// Writer writes refusals. It is safe for concurrent use.
+type Writer struct {
+	blockedBy string
+	page      *template.Template
+	words     *messages
+	headers   [forms]http.Header
+	buffers   sync.Pool
+	patience  time.Duration
+}
+
+const (
+	// keptBuffer is the largest buffer that is worth keeping, in bytes. No ordinary refusal comes near it.
+	keptBuffer = 64 << 10
+	// patience is how long a client that has its answer may go on sending a body before the connection
+	// is cut. Cutting it at once could destroy the answer on its way (RFC 9112, section 9.6).
+	patience = 5 * time.Second
+)
+
+// New returns a Writer of refusals. It fails if cfg.BlockedBy is not an absolute http or https URL.
+func New(cfg Config) (*Writer, error) {
+	blockedBy, err := checkBlockedBy(cfg.BlockedBy)
+	if err != nil {
+		return nil, err
+	}
+	page, policy, err := parsePage()
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{blockedBy: blockedBy, page: page, words: english(), patience: patience}
+	w.buffers.New = func() any { return new(bytes.Buffer) }
+	for f := range forms {
+		w.headers[f] = http.Header{
+			"Cache-Control":          {"no-store"},
+			"Content-Language":       {w.words.Language},
+			"Content-Type":           {f.mediaType()},
+			"Referrer-Policy":        {"no-referrer"},
+			"Vary":                   {"Accept, Accept-Language"},
+			"X-Content-Type-Options": {"nosniff"},
+		}
+	}
+	w.headers[page451].Set("Content-Security-Policy", policy)
+	return w, nil
+}
+
+// Write answers r with f: status 451, in the form that r's headers ask for. The Link header, and no
+// other part of the answer, may repeat r's host, and only if it is a plain one; for any other the link is "/", which
+// a client resolves against the URL that it asked for. The link's scheme is https if the connection is
+// encrypted or r.URL.Scheme says so, which is where a caller puts what a proxy before it told.
+//
+// Write reads nothing of r's body. If there is one and the protocol is HTTP/1, the answer is sent at once and
+// the connection is closed behind it, so that bytes which nobody read can never be taken for another request.
+func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
+	buf := w.buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer func() {
+		if buf.Cap() <= keptBuffer {
+			w.buffers.Put(buf)
+		}
+	}()
+	blockedBy := w.blockedBy
+	if blockedBy == "" {
+		blockedBy = origin(r)
+	}
+	chosen := w.render(buf, choose(r.Header), &f, blockedBy)
+
+	h := rw.Header()
+	for _, name := range [...]string{"Content-Encoding", "Etag", "Expires", "Last-Modified", "Location", "Refresh"} {
+		delete(h, name)
+	}
+	// The values are shared between answers: each fills its slice, so that adding to one copies it.
+	maps.Copy(h, w.headers[chosen])
+	h["Link"] = []string{link(blockedBy)}
+	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	if f.Reference != "" {
+		h["Gate451-Reference"] = []string{f.Reference}
+	}
+	control := http.NewResponseController(rw)
+	unread := r.ContentLength != 0 && r.ProtoMajor == 1
+	if unread {
+		h["Connection"] = []string{"close"}
+		// The server reads up to 256 KiB of the rest before it closes, however slowly they come.
+		_ = control.SetReadDeadline(time.Now().Add(w.patience))
+	}
+	rw.WriteHeader(http.StatusUnavailableForLegalReasons)
+	if r.Method != http.MethodHead {
+		// An error is the client's going away, which takes nothing from the refusal.
+		_, _ = rw.Write(buf.Bytes())
+	}
+	if unread {
+		// Waiting for the handler to return would do, unless a middleware has something to finish first.
+		_ = control.Flush()
+	}
+}

@@ -1,0 +1,40 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"gate451/config"
+)
+
+// certificates holds the gateway's certificate and replaces it by a new version of its files, if that is good.
+type certificates struct {
+	certFile, keyFile string
+	log               *slog.Logger
+	current           atomic.Pointer[tls.Certificate]
+}
+
+func loadCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
+	c := &certificates{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile, log: log}
+	if err := c.load(); err != nil {
+		return nil, cfg.Problem(&cfg.TLS.CertFile, err.Error())
+	}
+	return c, nil
+}
+
+func (c *certificates) load() error {
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		err = fmt.Errorf("the certificate cannot be used: %w; give a PEM chain and the key that belongs to it", err)
+		if c.current.Load() != nil {
+			c.log.Error("certificate not reloaded, the one in use stays", slog.Any("error", err))
+		}
+		return err
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }

@@ -1,0 +1,93 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// tunnel hands a 101 on and then bytes both ways, until both sides have ended, one fails, nothing passes
+// for IdleStream, one does not take what the other sends for IdleBody, or the Proxy is closed.
+func (x *exchange) tunnel(res *http.Response) {
+	back, ok := res.Body.(io.ReadWriteCloser)
+	if !ok {
+		res.Body.Close()
+		x.p.report(x.u, CauseProtocol, errNotAsked)
+		x.refuse(http.StatusBadGateway)
+		return
+	}
+	conn, buffered, err := x.rc.Hijack()
+	if err != nil {
+		back.Close()
+		x.p.report(x.u, CauseUnforwardable, err)
+		x.refuse(http.StatusBadGateway)
+		return
+	}
+	hangUp := sync.OnceFunc(func() {
+		conn.Close()
+		back.Close()
+	})
+	defer hangUp()
+	defer context.AfterFunc(x.p.closing, hangUp)()
+	defer context.AfterFunc(x.ctx, hangUp)()
+
+	// What the client sent ahead is in the server's buffer.
+	ahead, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	client := io.MultiReader(bytes.NewReader(ahead), conn)
+	if err := x.switchProtocols(conn, res); err != nil {
+		x.p.report(x.u, CauseClientGone, err)
+		return
+	}
+	ends := make(chan error, 2)
+	go func() { ends <- x.pump(back, client, request) }()
+	go func() { ends <- x.pump(conn, back, reading) }()
+	if err := <-ends; err != nil {
+		hangUp()
+	}
+	_ = <-ends // Whatever ends the second way, the tunnel is at its end.
+}
+
+func (x *exchange) switchProtocols(conn net.Conn, res *http.Response) error {
+	h := x.w.Header().Clone()
+	copyHeader(h, res.Header)
+	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+	var head bytes.Buffer
+	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	if err := h.Write(&head); err != nil {
+		return err
+	}
+	head.WriteString("\r\n")
+	x.watch.expect(reading, x.p.cfg.IdleBody)
+	_, err := conn.Write(head.Bytes())
+	x.watch.settle(reading)
+	return err
+}
+
+// pump copies one way and passes the end on. Nil says that the other way may still be in use.
+func (x *exchange) pump(dst io.Writer, src io.Reader, s slot) error {
+	buf := x.p.buffers.Get().(*[bufferSize]byte)
+	defer x.p.buffers.Put(buf)
+	for {
+		x.watch.expect(answer, x.p.cfg.IdleStream)
+		n, rerr := src.Read(buf[:])
+		if n > 0 {
+			x.watch.expect(s, x.p.cfg.IdleBody)
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return err
+			}
+			x.watch.settle(s)
+		}
+		switch {
+		case errors.Is(rerr, io.EOF):
+			// Nothing more is owed to a peer that has ended than a little time to end as well.
+			x.watch.expect(s, x.p.cfg.IdleBody)
+			return closeWrite(dst)
+		case rerr != nil:
+			return rerr
+		}
+	}
+}

@@ -1,0 +1,122 @@
+// Package watch answers one question: have the files changed? It learns of changes from the operating system, which it
+// asks about the directories because files get replaced, and from looking at the files now and then, because links and
+// network file systems report nothing. That covers files written in place or renamed over, and Kubernetes, which
+// replaces a mounted ConfigMap by swapping a link beside the files.
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Options are the particulars of a Watcher. The zero Options are usable.
+type Options struct {
+	// Logger is told if the operating system reports nothing; nil means nobody is.
+	Logger *slog.Logger
+	// Poll is how often the files are looked at even if the operating system reports no change; 0 means 5 seconds.
+	Poll time.Duration
+	// Settle is how long changed files rest before they are read, so that nobody's half-written file is; 0 means 250
+	// milliseconds.
+	Settle time.Duration
+}
+
+// Watcher notices changes of some files.
+type Watcher struct {
+	paths  []string
+	opts   Options
+	loaded []os.FileInfo
+}
+
+// New returns a Watcher that takes the files as they are now for known: make it before they are loaded for the first
+// time, so that no change is lost in between.
+func New(paths []string, opts Options) *Watcher {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Poll == 0 {
+		opts.Poll = 5 * time.Second
+	}
+	if opts.Settle == 0 {
+		opts.Settle = 250 * time.Millisecond
+	}
+	return &Watcher{paths: paths, opts: opts, loaded: stampsOf(paths)}
+}
+
+// Run calls load when any of the files has changed, until the context ends. After a failure it calls load again at
+// each of the looks. Calls do not overlap.
+func (w *Watcher) Run(ctx context.Context, load func() error) {
+	if len(w.paths) == 0 {
+		<-ctx.Done()
+		return
+	}
+	seen := w.notices()
+	defer seen.stop()
+	poll := time.NewTicker(w.opts.Poll)
+	defer poll.Stop()
+	rest := time.NewTimer(0) // the first look is at once: a file may have changed since it was loaded
+	defer rest.Stop()
+
+	var s settling
+	for {
+		why := noticed
+		select {
+		case <-ctx.Done():
+			return
+		case <-seen.changes:
+		case <-seen.problems:
+		case <-poll.C:
+			why = polled
+			seen.follow(w.paths)
+		case <-rest.C:
+			why = rested
+		}
+		stamps := stampsOf(w.paths)
+		switch s.next(why, stamps, w.loaded) {
+		case wait:
+			rest.Reset(w.opts.Settle)
+		case reload:
+			w.loaded = stamps
+			s.failed = load() != nil
+		}
+	}
+}
+
+// notices is what the operating system says of the directories; nothing at all where it cannot.
+type notices struct {
+	watcher  *fsnotify.Watcher
+	changes  <-chan fsnotify.Event
+	problems <-chan error
+}
+
+func (w *Watcher) notices() notices {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		w.opts.Logger.Warn("files are watched by looking at them only", slog.Duration("every", w.opts.Poll), slog.Any("error", err))
+		return notices{}
+	}
+	n := notices{watcher: watcher, changes: watcher.Events, problems: watcher.Errors}
+	n.follow(w.paths)
+	return n
+}
+
+// follow asks about the directories again, because one that was replaced is no longer watched. What cannot be watched is
+// looked at anyway.
+func (n notices) follow(paths []string) {
+	if n.watcher == nil {
+		return
+	}
+	for _, path := range paths {
+		_ = n.watcher.Add(filepath.Dir(path)) // what cannot be watched is looked at
+	}
+}
+
+func (n notices) stop() {
+	if n.watcher != nil {
+		_ = n.watcher.Close() // nothing of it is used any more
+	}
+}
