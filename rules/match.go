@@ -159,7 +159,10 @@ func (n *node) walk(path string, hits []int32) []int32 {
 	states, spare := stateA[:0], stateB[:0]
 	states, hits = n.enter(states, hits)
 	for rest := strings.TrimPrefix(path, "/"); len(states) > 0; {
-		segment, tail, more := strings.Cut(rest, "/")
+		segment, tail, more := rest, "", false
+		if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+			segment, tail, more = rest[:slash], rest[slash+1:], true
+		}
 		folded := appendFolded(fold[:0], segment)
 		next := spare[:0]
 		for _, s := range states {

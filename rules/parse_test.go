@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -72,6 +73,7 @@ rules:
   - {id: a, activity: sale, countries: [US, AS, GU, MP, PR, UM, VI], from: 2024-01-01, except: [{networks: [192.0.2.1]}, {products: [x], note: n}]}
 `
 	other := `# the same
+---
 rules: [{activity: "sale", id: 'a', mode: enforce, from: "2024-01-01T01:00:00+01:00", countries: [us-jurisdiction, us, pr],
   except: [{note: n, products: [x]}, {networks: [192.0.2.1/32]}], unknown_country: block, refusal: purchase}]
 activities: {update: [{all: true}], sale: [{hosts: [A.example.]}, {paths: [/buy/, /cart]}]}
@@ -93,4 +95,72 @@ version: 1
 			t.Errorf("changing %s to %s does not change the digest", before, after)
 		}
 	}
+}
+
+func TestAPanicOfTheParserIsAnError(t *testing.T) {
+	t.Parallel()
+	tree, err := guarded(func() (*ast.File, error) { panic("index out of range") })
+	if tree != nil || err == nil || err.Error() != "the YAML parser cannot cope with this (index out of range)" {
+		t.Errorf("%v, %v", tree, err)
+	}
+}
+
+func TestExampleIsValid(t *testing.T) {
+	t.Parallel()
+	p := parse(t, string(Example()))
+	if len(p.Warnings()) != 0 || len(p.Rules()) != 2 {
+		t.Errorf("%d rules, warnings %v", len(p.Rules()), p.Warnings())
+	}
+	// With all that stands in comments, too.
+	var all strings.Builder
+	for line := range strings.Lines(string(Example())) {
+		if rest, ok := strings.CutPrefix(line, "#"); ok && !strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, "  ") {
+			line = rest
+		}
+		all.WriteString(line)
+	}
+	p = parse(t, all.String())
+	if len(p.Rules()) != 3 || len(p.Warnings()) != 0 {
+		t.Errorf("%d rules, warnings %v", len(p.Rules()), p.Warnings())
+	}
+}
+
+// FuzzParse holds Parse to its promises: it never panics, what it accepts it prints back the same, and every
+// problem lies in the file.
+func FuzzParse(f *testing.F) {
+	for _, glob := range []string{"testdata/bad/*.yaml", "testdata/decisions/*.yaml", "example.yaml"} {
+		files, err := filepath.Glob(glob)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(src)
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		p, err := Parse("policy.yaml", src)
+		if err != nil {
+			problems, ok := errors.AsType[Problems](err)
+			if !ok || len(problems) == 0 {
+				t.Fatalf("the error is a %T: %v", err, err)
+			}
+			for _, problem := range problems {
+				if problem.Line < 1 || problem.Line > strings.Count(string(src), "\n")+1 || problem.Column < 1 {
+					t.Errorf("%v is not in the file", problem)
+				}
+			}
+			return
+		}
+		again, err := Parse("policy.yaml", p.Text())
+		if err != nil {
+			t.Fatalf("what was printed is refused: %v\n%s", err, p.Text())
+		}
+		if again.Digest() != p.Digest() || string(again.Text()) != string(p.Text()) {
+			t.Errorf("the policy reads back differently:\n%s\n%s", p.Text(), again.Text())
+		}
+	})
 }

@@ -11,9 +11,9 @@ import (
 // activityTable holds an activity's rules where Decide finds those that matter without seeing the others.
 type activityTable struct {
 	name         string
-	everything   *group           // rules that concern everything
-	byProduct    map[int32]*group // rules that concern a product
-	undetermined *group           // all rules, for requests whose product could not be read
+	everything   *group   // rules that concern everything
+	byProduct    []*group // rules that concern a product, by product id
+	undetermined *group   // all rules, for requests whose product could not be read
 }
 
 // group is a set of rules of one activity and product, by what an origin may be.
@@ -59,7 +59,7 @@ func (c *cell) at(at time.Time) *segment {
 
 // newActivityTable builds the table of an activity from its rules, which are sorted by id.
 func newActivityTable(name string, rules []*Rule, productIDs map[string]int32) activityTable {
-	t := activityTable{name: name, byProduct: make(map[int32]*group)}
+	t := activityTable{name: name, byProduct: make([]*group, len(productIDs))}
 	var everything []*Rule
 	concerning := make(map[int32][]*Rule)
 	for _, rule := range rules {

@@ -1,16 +1,12 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // reader walks the syntax tree of one YAML file and gathers everything that is wrong with it, because
@@ -19,45 +15,6 @@ type reader struct {
 	file     string
 	problems Problems
 	warnings Problems
-}
-
-// root returns the top-level mapping of the file, or nil if there is none.
-func (r *reader) root(src []byte) ast.Node {
-	if i := invalidUTF8(src); i >= 0 {
-		line := 1 + strings.Count(string(src[:i]), "\n")
-		column := i - strings.LastIndexByte(string(src[:i]), '\n')
-		r.problems = append(r.problems, Problem{r.file, line, column, "the file is not UTF-8; save it as UTF-8"})
-		return nil
-	}
-	file, err := parser.ParseBytes([]byte(strings.TrimPrefix(string(src), "\ufeff")), 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		problem := Problem{r.file, 1, 1, err.Error() + "; write YAML"}
-		if syntax, ok := errors.AsType[yaml.Error](err); ok {
-			at := syntax.GetToken().Position
-			problem = Problem{r.file, at.Line, at.Column, syntax.GetMessage() + "; the file must be YAML"}
-		}
-		r.problems = append(r.problems, problem)
-		return nil
-	}
-	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
-		r.fail(file.Docs[1].Body, "a second YAML document; put everything into the first")
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		r.problems = append(r.problems, Problem{r.file, 1, 1, "the file is empty; begin with version: 1"})
-		return nil
-	}
-	return file.Docs[0].Body
-}
-
-func invalidUTF8(src []byte) int {
-	for i := 0; i < len(src); {
-		c, size := utf8.DecodeRune(src[i:])
-		if c == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
 }
 
 func (r *reader) at(n ast.Node, format string, args ...any) Problem {
@@ -178,8 +135,8 @@ func (r *reader) text(n ast.Node, what string) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode:
 		return n.GetToken().Value, true
 	case *ast.NullNode:
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
-		r.fail(n, "anchors, aliases and tags are not part of the policy language; write the value out")
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+		r.fail(n, "anchors and aliases are not part of the policy language; write the value out")
 		return "", false
 	default:
 		r.fail(n, "%s is %s; expected a text", what, kind(n))
@@ -208,8 +165,8 @@ func kind(n ast.Node) string {
 		return "a list"
 	case *ast.BoolNode:
 		return "true or false"
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		return "an anchor, alias or tag"
+	case *ast.AnchorNode, *ast.AliasNode:
+		return "an anchor or alias"
 	}
 	return "a text"
 }
