@@ -208,7 +208,7 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // everything is logged through slog
 	g.judged = func(c echo.Context, j *judgement) {
-		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host) //nolint:errcheck // observe has put it there
+		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host) // observe has put it there
 	}
 	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
 	s := &http.Server{
@@ -218,6 +218,8 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 		MaxHeaderBytes:    int(g.cfg.Limits.HeaderBytes),
 		BaseContext:       func(net.Listener) context.Context { return alive },
 		ErrorLog:          stdlog.New(serverLog{g.log}, "", 0),
+		// OPTIONS * is judged and forwarded like everything else.
+		DisableGeneralOptionsHandler: true,
 	}
 	if g.certs != nil {
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.certs.get}

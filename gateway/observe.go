@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -64,7 +65,7 @@ func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 
 // contain ends an exchange whose handler has panicked.
 func (g *Gateway) contain(fault any, x *exchange, r *http.Request) {
-	if fault == http.ErrAbortHandler {
+	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler) // the server's own way to cut an answer off so that its client notices
 	}
 	g.log.Error("a request's handler panicked", slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))

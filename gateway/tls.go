@@ -37,4 +37,6 @@ func (c *certificates) load() error {
 	return nil
 }
 
-func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }
+func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.current.Load(), nil
+}

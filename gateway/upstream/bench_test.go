@@ -49,6 +49,7 @@ func BenchmarkForward(b *testing.B) {
 		if n, err := io.Copy(io.Discard, res.Body); n != 1024 || err != nil {
 			b.Fatal(n, err)
 		}
+		res.Body.Close()
 	}
 }
 

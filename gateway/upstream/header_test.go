@@ -3,7 +3,6 @@ package upstream
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -167,7 +166,7 @@ func TestRequestTrailers(t *testing.T) {
 
 func TestHTTP2TrailersWithLengthDoNotPanic(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, []string{newShop(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}, withTLS)
+	g := newGate(t, []string{newShop(t, func(w http.ResponseWriter, r *http.Request) { pass(w, r.Body) })}, withTLS)
 	req, err := http.NewRequest("POST", g.URL, strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)

@@ -285,6 +285,9 @@ func send(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 // drain reads what nobody wants, until it ends in whichever way.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
+// pass copies until either end has had enough.
+func pass(dst io.Writer, src io.Reader) { _, _ = io.Copy(dst, src) }
+
 // skipHead reads a request's header, whatever it says.
 func skipHead(br *bufio.Reader) { _, _ = readHead(br) }
 

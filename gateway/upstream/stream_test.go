@@ -52,7 +52,9 @@ func TestRequestBodyIsStreamed(t *testing.T) {
 	for _, options := range [][]gateOption{nil, {withTLS}} {
 		got := make(chan string)
 		g := newGate(t, []string{newShop(t, func(w http.ResponseWriter, r *http.Request) {
-			http.NewResponseController(w).EnableFullDuplex()
+			if err := http.NewResponseController(w).EnableFullDuplex(); err != nil && r.ProtoMajor == 1 {
+				t.Error(err)
+			}
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush() // The answer begins before the request has ended.
 			buf := make([]byte, 10)
@@ -67,12 +69,12 @@ func TestRequestBodyIsStreamed(t *testing.T) {
 			}
 		})}, options...)
 		body, more := io.Pipe()
-		go func() { more.Write([]byte("one")) }()
+		go func() { send(more, "one") }()
 		res := g.do(t, "POST", "/", body)
 		if s := receive(t, got); s != "one" {
 			t.Errorf("upstream read %q", s)
 		}
-		more.Write([]byte("two"))
+		send(more, "two")
 		if s := receive(t, got); s != "two" {
 			t.Errorf("upstream read %q", s)
 		}
@@ -92,7 +94,7 @@ func TestContinueAccepted(t *testing.T) {
 		<-call
 		send(conn, "HTTP/1.1 100 Continue\r\n\r\n")
 		body := make([]byte, 5)
-		io.ReadFull(br, body)
+		_, _ = io.ReadFull(br, body)
 		seen <- string(body)
 		send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	})})
@@ -134,7 +136,7 @@ func TestContinueIgnored(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, []string{newRaw(t, func(conn net.Conn, br *bufio.Reader) {
 		skipHead(br)
-		io.ReadFull(br, make([]byte, 5)) // Waits for the body without calling for it.
+		_, _ = io.ReadFull(br, make([]byte, 5)) // Waits for the body without calling for it.
 		send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	})}, withConfig(func(c *Config) { c.ContinueTimeout = time.Millisecond }))
 	conn, br := g.dial(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
@@ -152,7 +154,7 @@ func TestEarlyAnswer(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, []string{newRaw(t, func(conn net.Conn, br *bufio.Reader) {
 		skipHead(br)
-		br.ReadByte()
+		_, _ = br.ReadByte()
 		send(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
 		drain(br)
 	})})
@@ -240,7 +242,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		if r.Method == "GET" {
 			w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
 			body := endless(size)
-			io.CopyBuffer(struct{ io.Writer }{w}, &body, make([]byte, 256<<10))
+			_, _ = io.CopyBuffer(struct{ io.Writer }{w}, &body, make([]byte, 256<<10))
 			return
 		}
 		n, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r.Body, make([]byte, 256<<10))

@@ -130,6 +130,7 @@ func TestRandomTargets(t *testing.T) {
 			t.Fatalf("%q: %v", target, err)
 		}
 		body := readAll(t, res.Body)
+		res.Body.Close()
 		switch {
 		case body == "GET "+target+" HTTP/1.1|Host: a":
 		case res.StatusCode == 400 && strings.HasPrefix(target, "//") && body == texts[400]:

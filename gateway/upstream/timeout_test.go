@@ -42,7 +42,7 @@ func TestLongTransfers(t *testing.T) {
 	shop := newRaw(t, func(conn net.Conn, br *bufio.Reader) {
 		head, _ := readHead(br)
 		if strings.HasPrefix(head[0], "POST") {
-			io.ReadFull(br, make([]byte, steps))
+			_, _ = io.ReadFull(br, make([]byte, steps))
 		}
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", steps)
 		for range steps {
@@ -119,7 +119,7 @@ func TestUpstreamDoesNotReadBody(t *testing.T) {
 	conn, br := g.dial(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
 	go func() {
 		body := endless(1000000000)
-		io.Copy(conn, &body)
+		pass(conn, &body)
 	}()
 	if head, err := readHead(br); err != nil || head[0] != "HTTP/1.1 504 Gateway Timeout" {
 		t.Errorf("client saw %q, %v", head, err)
@@ -168,7 +168,7 @@ func TestHTTP2ClientStopsReading(t *testing.T) {
 		skipHead(br)
 		send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
 		body := endless(1000000000)
-		io.Copy(conn, &body)
+		pass(conn, &body)
 		close(gone)
 	})}, withTLS, withConfig(func(c *Config) { c.IdleBody = short }))
 	res := g.do(t, "GET", "/", nil)

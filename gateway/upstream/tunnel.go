@@ -42,13 +42,17 @@ func (x *exchange) tunnel(res *http.Response) {
 		x.p.report(x.u, CauseClientGone, err)
 		return
 	}
-	ends := make(chan error, 2)
-	go func() { ends <- x.pump(back, client, request) }()
-	go func() { ends <- x.pump(conn, back, reading) }()
-	if err := <-ends; err != nil {
-		hangUp()
+	var ways sync.WaitGroup
+	way := func(dst io.Writer, src io.Reader, s slot) {
+		ways.Go(func() {
+			if x.pump(dst, src, s) != nil {
+				hangUp()
+			}
+		})
 	}
-	_ = <-ends // Whatever ends the second way, the tunnel is at its end.
+	way(back, client, request)
+	way(conn, back, reading)
+	ways.Wait()
 }
 
 func (x *exchange) switchProtocols(conn net.Conn, res *http.Response) error {

@@ -20,7 +20,7 @@ func echoSocket(conn net.Conn, br *bufio.Reader) {
 		return
 	}
 	send(conn, switched+"hi")
-	io.Copy(conn, br)
+	pass(conn, br)
 }
 
 func TestWebSocket(t *testing.T) {
@@ -44,7 +44,7 @@ func TestWebSocket(t *testing.T) {
 		expect("ping\x00\xff")
 	}
 	send(conn, "bye")
-	conn.(*net.TCPConn).CloseWrite() // What is under way still arrives.
+	_ = closeWrite(conn) // What is under way still arrives.
 	if rest := readAll(t, br); rest != "bye" {
 		t.Errorf("rest %q", rest)
 	}
@@ -86,7 +86,7 @@ func TestTunnelEnds(t *testing.T) {
 		skipHead(br)
 		send(conn, switched)
 		forever := endless(1 << 40)
-		io.Copy(conn, &forever)
+		pass(conn, &forever)
 	}
 	for name, tt := range map[string]struct {
 		shop func(net.Conn, *bufio.Reader)
@@ -97,7 +97,7 @@ func TestTunnelEnds(t *testing.T) {
 		"by Close":                   {shop: silent, end: func(g *gate, _ net.Conn) { g.proxy.Close() }},
 		"by the client":              {shop: silent, end: func(_ *gate, c net.Conn) { c.Close() }},
 		"by a client that reads not": {shop: flood, cfg: func(c *Config) { c.IdleBody = 20 * time.Millisecond }},
-		"by a client that resets":    {shop: flood, end: func(_ *gate, c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() }},
+		"by a client that resets":    {shop: flood, end: func(_ *gate, c net.Conn) { bare(c).Close() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
