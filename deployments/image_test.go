@@ -61,9 +61,9 @@ func TestImageRunsWithoutPrivileges(t *testing.T) {
 	}
 }
 
-// context returns a folder with the files that .dockerignore lets through: it lists the top level's by name, and then
+// buildContext returns a folder with the files that .dockerignore lets through: it lists the top level's by name, and then
 // patterns of files below that are left out again.
-func context(t *testing.T) string {
+func buildContext(t *testing.T) string {
 	t.Helper()
 	var taken, left []string
 	for line := range strings.Lines(read(t, "../.dockerignore")) {
@@ -106,7 +106,7 @@ func context(t *testing.T) string {
 // TestImageTakesFilesThatExist also proves that .dockerignore lets them through.
 func TestImageTakesFilesThatExist(t *testing.T) {
 	t.Parallel()
-	dir := context(t)
+	dir := buildContext(t)
 	for _, line := range instructions(t) {
 		fields := strings.Fields(line)
 		if fields[0] != "COPY" || strings.HasPrefix(fields[1], "--from=") {
@@ -133,7 +133,7 @@ func TestImageCommandBuildsAStaticProgramThatKnowsItsVersion(t *testing.T) {
 		t.Fatalf("the program is built elsewhere: %s", command)
 	}
 	build := exec.Command("sh", "-c", "CGO_ENABLED=0 "+strings.Replace(command, "/out/gate451", program, 1))
-	build.Dir = context(t)
+	build.Dir = buildContext(t)
 	build.Env = append(os.Environ(), "VERSION=v1.2.3-image", "GOFLAGS=-buildvcs=false")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
