@@ -53,12 +53,13 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 		e.metrics.databaseReloads.WithLabelValues(database, reloadResult(err)).Inc()
 	}})
 	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now}
-	errs[2] = e.policy.load()
+	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
 	var blockedBy string
 	if cfg.Refusal.BlockedBy != nil {
 		blockedBy = cfg.Refusal.BlockedBy.String()
 	}
 	e.refusals, errs[3] = refusal.New(refusal.Config{BlockedBy: blockedBy})
+	errs[3] = placed(cfg, errs[3], func(error) any { return &cfg.Refusal.BlockedBy })
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -191,15 +192,14 @@ func in(at time.Time, zone *time.Location) time.Time {
 	return at.In(zone)
 }
 
-// truncated returns the network of an address that is told to logs: /24 of IPv4, /48 of IPv6.
+// truncated returns the network of an address that is told to logs: /24 of IPv4, /48 of IPv6. It is empty for no address.
 func truncated(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
 	bits := 48
 	if addr.Is4() {
 		bits = 24
 	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return prefix.String()
+	return netip.PrefixFrom(addr, bits).Masked().String()
 }

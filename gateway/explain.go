@@ -1,16 +1,18 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
-	"gate451/config"
 	"gate451/gateway/canonical"
 	"gate451/gateway/geoip"
+	"gate451/gateway/upstream"
 	"gate451/rules"
 )
 
@@ -18,65 +20,105 @@ import (
 type Question struct {
 	// IP is the address at the other end of the connection: the buyer's, unless it is a trusted proxy's.
 	IP netip.Addr
-	// URL is what is asked for, with scheme and host. Its path and query count as they are written.
+	// URL is what is asked for, with scheme and host. Its path and query are judged as they are written here.
 	URL string
 	// Method is the HTTP method; GET if it is empty.
 	Method string
-	// Header has the further header fields.
+	// Header has the further header fields. A Host among them stands for the host of the URL, as with curl.
 	Header http.Header
 	// At is the instant at which it is judged.
 	At time.Time
 }
 
-// request makes the request that a server would have read.
+// request makes the request that a server would have read. What a server would refuse is left for the judge to refuse.
 func (q *Question) request() (*http.Request, error) {
-	scheme, rest, ok := strings.Cut(q.URL, "://")
-	u, err := url.Parse(scheme + "://" + strings.TrimRight(rest[:min(strings.IndexAny(rest+"/", "/?#"), len(rest))], "/?#"))
-	if !ok || err != nil || u.Host == "" || scheme != "http" && scheme != "https" {
-		return nil, fmt.Errorf("%q is no URL; expected one such as https://shop.example/checkout", q.URL)
+	host, target, err := cutURL(q.URL)
+	if err != nil {
+		return nil, err
 	}
-	host := u.Host
-	target := rest[len(host):]
-	if !strings.HasPrefix(target, "/") {
-		target = "/" + target
+	header := http.Header{}
+	if q.Header != nil {
+		header = q.Header.Clone()
 	}
-	r := &http.Request{
-		Method: q.Method, Host: host, RequestURI: target, Header: q.Header, URL: &url.URL{Path: target}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	switch hosts := header["Host"]; len(hosts) {
+	case 0:
+	case 1:
+		host = hosts[0]
+	default:
+		return nil, fmt.Errorf("the request names %d hosts in its header; one is all that a server takes", len(hosts))
+	}
+	delete(header, "Host") // a server has it apart from the others
+	method := q.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	return &http.Request{
+		Method: method, Host: host, RequestURI: target, URL: new(url.URL), Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		RemoteAddr: netip.AddrPortFrom(q.IP, 0).String(),
+	}, nil
+}
+
+// cutURL takes a URL apart into what a client writes into the Host field and into the request line. It decodes and cleans
+// nothing, because what is odd about a target is what the question is about.
+func cutURL(text string) (host, target string, err error) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "", "", fmt.Errorf("%q is no URL; expected one such as https://shop.example/checkout", text)
 	}
-	if r.Method == "" {
-		r.Method = http.MethodGet
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
 	}
-	if r.Header == nil {
-		r.Header = http.Header{}
+	host, target = rest[:end], rest[end:]
+	switch {
+	case host == "":
+		return "", "", fmt.Errorf("%q names no host; expected a URL such as https://shop.example/checkout", text)
+	case strings.Contains(host, "@"):
+		return "", "", errors.New("the URL names a user, which no request line carries; leave out what stands before the @")
+	case !strings.HasPrefix(target, "/"):
+		target = "/" + target // RFC 9110, section 4.2.3
 	}
-	return r, nil
+	return host, target, nil
 }
 
 // Account is the answer to a Question: the decision, and the way that led to it.
 type Account struct {
 	question Question
 	request  *http.Request
+	zone     *time.Location
 	judgement
 	rejected    *canonical.Malformed
 	whereabouts geoip.Report
 	explanation rules.Explanation
+	routes      *routes // nil where there are none, as in another Echo program
 }
 
-// Explain judges a described request as the gateway would. The error says what is wrong with the question or the
-// configuration; a request that the gateway would reject is no error.
-func Explain(cfg *config.Config, opts Options, q Question) (*Account, error) {
-	opts.Now = func() time.Time { return q.At }
-	e, err := NewEnforcer(cfg, opts)
+// ParseInstant reads an RFC 3339 instant, or a date or local time in the zone of the policy in force.
+func (e *Enforcer) ParseInstant(text string) (time.Time, error) {
+	return rules.ParseInstant(text, e.policy.current.Load().Zone())
+}
+
+// Explain judges a described request as if it had come. The error says what is wrong with the description; a request that
+// would be rejected is no error.
+func (e *Enforcer) Explain(q Question) (*Account, error) {
+	r, err := q.request()
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{question: q}
-	if a.request, err = q.request(); err != nil {
-		return nil, err
+	a := &Account{question: q, request: r, zone: e.policy.current.Load().Zone()}
+	if len(e.cfg.Routes) > 0 {
+		if a.routes, err = newRoutes(e.cfg, func(string) upstream.Options { return upstream.Options{Logger: slog.New(slog.DiscardHandler)} }); err != nil {
+			return nil, err
+		}
+		a.routes.close() // nothing is forwarded
 	}
-	if err := e.judge.judge(a.request, &a.judgement); err != nil {
-		a.rejected, _ = err.(*canonical.Malformed) //nolint:errorlint // judge returns no other type, and none wrapped
+	then := e.judge
+	then.now = func() time.Time { return q.At }
+	if err := then.judge(r, &a.judgement); err != nil {
+		var malformed bool
+		if a.rejected, malformed = errors.AsType[*canonical.Malformed](err); !malformed {
+			return nil, err
+		}
 		return a, nil
 	}
 	a.whereabouts = e.places.Lookup(a.client.Addr, q.At)
@@ -87,133 +129,7 @@ func Explain(cfg *config.Config, opts Options, q Question) (*Account, error) {
 // Record returns the decision's fields. The error says why there is none: the request is rejected as malformed.
 func (a *Account) Record() (rules.Record, error) {
 	if a.rejected != nil {
-		return rules.Record{}, fmt.Errorf("the request is answered %d, unjudged: %w", a.rejected.Status, a.rejected)
+		return rules.Record{}, fmt.Errorf("the request is not judged, but answered %d: %w", a.rejected.Status, a.rejected)
 	}
 	return a.decision.Record(), nil
-}
-
-// Steps tells the way to the decision, for people: one step a line, each with a word for what it is about.
-func (a *Account) Steps() []Step {
-	steps := []Step{{"request", a.request.Method + " " + a.question.URL}, {"instant", a.question.At.Format(time.RFC3339Nano)}}
-	if a.rejected != nil {
-		return append(steps, Step{"verdict", fmt.Sprintf("rejected with %d (%s): %v", a.rejected.Status, a.rejected.Cause, a.rejected)})
-	}
-	steps = append(steps, a.clientStep())
-	steps = append(steps, a.countrySteps()...)
-	for _, reading := range a.explanation.Readings {
-		steps = append(steps, readingStep(reading))
-		for _, rule := range reading.Rules {
-			if rule.Claims {
-				steps = append(steps, Step{"rule", rule.Rule.ID + " " + ruleWords(rule, a.policy.Zone())})
-			}
-		}
-	}
-	for s := range a.decision.Shadows {
-		steps = append(steps, Step{"shadow", s.Rule.ID + " would block: " + s.Reason.String()})
-	}
-	verdict := strings.ToUpper(a.decision.Verdict.String()) + ", " + a.decision.Reason.String()
-	if a.decision.Rule != nil {
-		verdict += ", by " + a.decision.Rule.ID
-	}
-	return append(steps, Step{"verdict", verdict}, Step{"policy", a.decision.Policy})
-}
-
-// Step is one step of the way to a decision.
-type Step struct {
-	About, Text string
-}
-
-func (a *Account) clientStep() Step {
-	switch {
-	case a.clientErr != nil:
-		return Step{"client", "unusable: " + a.clientErr.Error()}
-	case a.client.Hop > 0:
-		return Step{"client", fmt.Sprintf("%v, hop %d from the right of %s, told by the trusted proxy %v", a.client.Addr, a.client.Hop, a.client.Header, a.client.Peer)}
-	}
-	return Step{"client", fmt.Sprintf("%v, the connection's own address", a.client.Addr)}
-}
-
-func (a *Account) countrySteps() []Step {
-	var steps []Step
-	w := &a.whereabouts
-	if w.Carrier != "" {
-		steps = append(steps, Step{"country", fmt.Sprintf("%v is judged by %v, which it carries by %s", a.client.Addr, w.Judged, w.Carrier)})
-	}
-	if w.NonPublic.IsValid() {
-		steps = append(steps, Step{"country", fmt.Sprintf("%v is not a public address: it is in %v", w.Judged, w.NonPublic)})
-	}
-	for _, f := range w.Findings {
-		said := "does not know it"
-		switch {
-		case f.Err != nil:
-			said = "cannot be read: " + f.Err.Error()
-		case f.Country != 0:
-			said = "says " + strings.Join(append([]string{f.Country.String()}, f.Subdivisions...), " ")
-		case len(f.Said) > 0:
-			said = "says " + strings.Join(f.Said, " ")
-		}
-		if f.Traits.Has(rules.StaleDatabase) {
-			said += ", and is older than geoip.max_age"
-		}
-		steps = append(steps, Step{"country", fmt.Sprintf("%s %s (%v)", f.Source, said, f.Network)})
-	}
-	country := a.origin.Country.String()
-	if country == "" {
-		country = "unknown"
-	}
-	for _, other := range a.origin.Others {
-		country += " and " + other.String()
-	}
-	return append(steps, Step{"country", country})
-}
-
-func readingStep(reading rules.ReadingStep) Step {
-	if len(reading.Activities) == 0 {
-		return Step{"reading", fmt.Sprintf("%q: no activity claims it", reading.Path)}
-	}
-	text := fmt.Sprintf("%q: activity %s", reading.Path, strings.Join(reading.Activities, ", "))
-	if len(reading.Products) > 0 {
-		text += "; product " + strings.Join(reading.Products, ", ")
-	}
-	return Step{"reading", text}
-}
-
-// ruleWords says why a rule that is about the activity does what it does.
-func ruleWords(s rules.RuleStep, zone *time.Location) string {
-	switch {
-	case !s.Concerns:
-		return "is not about the product (it is about " + strings.Join(s.Rule.Products, ", ") + ")"
-	case !s.Applies:
-		return "does not list the country"
-	case s.Reason == rules.ReasonNotEffective:
-		return "lists it, but is not effective: " + intervalWords(s.Rule.Effective, zone)
-	case s.Reason == rules.ReasonExempt:
-		text := "exempts it"
-		if s.Exception.Note != "" {
-			text += ": " + s.Exception.Note
-		}
-		return text
-	}
-	verb := "blocks it: "
-	switch {
-	case s.Verdict == rules.Allow:
-		verb = "allows it: "
-	case s.Rule.Mode == rules.Shadow:
-		verb = "is in shadow mode and would block it: "
-	}
-	return verb + s.Reason.String() + ", effective " + intervalWords(s.Rule.Effective, zone)
-}
-
-func intervalWords(i rules.Interval, zone *time.Location) string {
-	var words []string
-	if !i.From.IsZero() {
-		words = append(words, "from "+i.From.In(zone).Format(time.RFC3339Nano))
-	}
-	if !i.Until.IsZero() {
-		words = append(words, "until "+i.Until.In(zone).Format(time.RFC3339Nano))
-	}
-	if len(words) == 0 {
-		return "always"
-	}
-	return strings.Join(words, " ")
 }

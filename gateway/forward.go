@@ -37,7 +37,12 @@ func newRoutes(cfg *config.Config, options func(route string) upstream.Options) 
 			IdleTimeout: c.IdleTimeout,
 		}, options(c.Name))
 		if err != nil {
-			errs = append(errs, cfg.Problem(&c.Upstreams, err.Error()))
+			errs = append(errs, placed(cfg, err, func(one error) any {
+				if strings.HasPrefix(one.Error(), "CA file") {
+					return &c.CAFile
+				}
+				return &c.Upstreams
+			}))
 			continue
 		}
 		r := &route{name: c.Name, proxy: proxy}

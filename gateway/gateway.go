@@ -88,6 +88,10 @@ func (g *Gateway) load(cfg *config.Config, opts Options) error {
 	}
 	g.routes, errs[1] = newRoutes(cfg, func(name string) upstream.Options {
 		return upstream.Options{Logger: opts.Logger.With(slog.String("route", name)), OnError: func(cause string) {
+			if cause == upstream.CauseTooLarge {
+				g.metrics.rejected.WithLabelValues("body_size").Inc()
+				return
+			}
 			g.metrics.upstreamErrors.WithLabelValues(name, cause).Inc()
 		}}
 	})

@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"errors"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,29 +62,82 @@ func (j *judgement) scheme(r *http.Request) string {
 }
 
 func newClients(cfg *config.Config) (*clientip.Resolver, error) {
-	return clientip.New(clientip.Config{
+	clients, err := clientip.New(clientip.Config{
 		TrustedProxies: cfg.ClientIP.TrustedProxies, Header: cfg.ClientIP.Header, ProxyProtocol: cfg.ClientIP.ProxyProtocol,
+	})
+	return clients, placed(cfg, err, func(one error) any {
+		switch key, _, _ := strings.Cut(one.Error(), ":"); key {
+		case "trusted_proxies":
+			return &cfg.ClientIP.TrustedProxies
+		case "proxy_protocol":
+			return &cfg.ClientIP.ProxyProtocol
+		}
+		return &cfg.ClientIP.Header
 	})
 }
 
-// openPlaces loads the databases. Overrides with a code that is no country are reported where they stand.
+// openPlaces loads the databases.
 func openPlaces(cfg *config.Config, opts geoip.Options) (*geoip.Locator, error) {
-	overrides := make(map[netip.Prefix]rules.Country, len(cfg.GeoIP.Overrides))
-	for prefix, code := range cfg.GeoIP.Overrides {
-		country, err := rules.ParseCountry(code)
-		if err != nil {
-			return nil, cfg.Problem(prefix, err.Error())
-		}
-		overrides[prefix] = country
-	}
+	overrides, wrong := overridesOf(cfg)
 	places, err := geoip.Open(geoip.Config{
 		Databases: cfg.GeoIP.Databases, Decide: geoip.Mode(cfg.GeoIP.Decide), Overrides: overrides, Anonymous: cfg.GeoIP.Anonymous,
 		MaxAge: cfg.GeoIP.MaxAge,
 	}, opts)
-	if err != nil {
-		return nil, cfg.Problem(&cfg.GeoIP.Databases, err.Error())
+	err = placed(cfg, err, func(one error) any {
+		about, ok := errors.AsType[interface {
+			error
+			File() string
+		}](one)
+		if !ok {
+			return &cfg.GeoIP.Databases
+		}
+		if i := slices.Index(cfg.GeoIP.Databases, about.File()); i >= 0 {
+			return &cfg.GeoIP.Databases[i]
+		}
+		return &cfg.GeoIP.Anonymous
+	})
+	if err = errors.Join(wrong, err); err != nil {
+		return nil, err
 	}
 	return places, nil
+}
+
+// overridesOf reads the countries of the overrides. Codes that are no country are all reported where they stand.
+func overridesOf(cfg *config.Config) (map[netip.Prefix]rules.Country, error) {
+	overrides := make(map[netip.Prefix]rules.Country, len(cfg.GeoIP.Overrides))
+	var wrong []error
+	for _, prefix := range slices.SortedFunc(maps.Keys(cfg.GeoIP.Overrides), netip.Prefix.Compare) {
+		country, err := rules.ParseCountry(cfg.GeoIP.Overrides[prefix])
+		if err != nil {
+			wrong = append(wrong, cfg.Problem(prefix, err.Error()))
+			continue
+		}
+		overrides[prefix] = country
+	}
+	return overrides, errors.Join(wrong...)
+}
+
+// placed puts each error that err joins at the value of the configuration that it is about, so that every one is reported
+// with file, line and column. Problems of a policy have places of their own.
+func placed(cfg *config.Config, err error, about func(error) any) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[rules.Problems](err); ok {
+		return err
+	}
+	joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err)
+	if !ok {
+		return cfg.Problem(about(err), err.Error())
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, placed(cfg, one, about))
+	}
+	return errors.Join(all...)
 }
 
 // firstTime reports true once.

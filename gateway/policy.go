@@ -19,6 +19,7 @@ type policySource struct {
 	current atomic.Pointer[rules.Policy]
 
 	loading sync.Mutex
+	trouble complaint // guarded by loading
 	loaded  func(p *rules.Policy, err error, at time.Time)
 	now     func() time.Time
 }
@@ -30,15 +31,14 @@ func (s *policySource) load() error {
 	p, err := s.read()
 	s.loaded(p, err, s.now())
 	old := s.current.Load()
-	switch {
-	case err != nil && old != nil:
-		s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
-		return err
-	case err != nil:
+	if err != nil {
+		if old != nil && s.trouble.isNew(err) {
+			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
+		}
 		return err
 	}
 	s.current.Store(p)
-	if old != nil && old.Digest() == p.Digest() {
+	if mended := s.trouble.end(); old != nil && old.Digest() == p.Digest() && !mended {
 		return nil
 	}
 	s.log.Info("policy in force", slog.String("digest", p.Digest()), slog.Int("rules", len(p.Rules())))

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"gate451/config"
@@ -14,6 +15,9 @@ type certificates struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
+
+	loading sync.Mutex
+	trouble complaint // guarded by loading
 }
 
 func loadCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
@@ -25,15 +29,20 @@ func loadCertificates(cfg *config.Config, log *slog.Logger) (*certificates, erro
 }
 
 func (c *certificates) load() error {
+	c.loading.Lock()
+	defer c.loading.Unlock()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		err = fmt.Errorf("the certificate cannot be used: %w; give a PEM chain and the key that belongs to it", err)
-		if c.current.Load() != nil {
+		if c.current.Load() != nil && c.trouble.isNew(err) {
 			c.log.Error("certificate not reloaded, the one in use stays", slog.Any("error", err))
 		}
 		return err
 	}
 	c.current.Store(&pair)
+	if c.trouble.end() {
+		c.log.Info("certificate reloaded")
+	}
 	return nil
 }
 

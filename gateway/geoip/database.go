@@ -16,7 +16,6 @@ import (
 type database struct {
 	name    string
 	path    string
-	stamp   os.FileInfo
 	size    int
 	kind    kind
 	reader  *maxminddb.Reader
@@ -38,7 +37,7 @@ func (d *database) find(addr netip.Addr) *answer {
 	if known := d.known.get(uint64(result.Offset())); known != nil {
 		return known
 	}
-	return d.learn(result)
+	return d.learn(addr)
 }
 
 // covers reports whether the database has addresses of this version at all.
@@ -47,8 +46,10 @@ func (d *database) covers(addr netip.Addr) bool {
 }
 
 // learn decodes a record that is looked up for the first time. A record that cannot be read says
-// nothing; Lookup tells why.
-func (d *database) learn(result maxminddb.Result) *answer {
+// nothing; Lookup tells why. It looks the address up again, because a Result that find passed on would be
+// copied on the way to every answer.
+func (d *database) learn(addr netip.Addr) *answer {
+	result := d.reader.Lookup(addr)
 	learned := d.unknown
 	if content, _, err := d.kind.decode(result); err == nil {
 		learned = d.answers.of(content)
@@ -63,7 +64,7 @@ func (d *database) stale(now time.Time) bool { return !d.staleAt.IsZero() && now
 // openDatabase reads a file into memory, because a mapped file that is truncated in place would kill
 // the process.
 func openDatabase(path string, k kind, maxAge time.Duration, known *answers) (*database, error) {
-	stamp, data, err := readStable(path)
+	data, err := readStable(path)
 	if err != nil {
 		return nil, &fileError{path: path, kind: k, err: err}
 	}
@@ -71,7 +72,7 @@ func openDatabase(path string, k kind, maxAge time.Duration, known *answers) (*d
 	if err != nil {
 		return nil, &fileError{path: path, kind: k, err: err}
 	}
-	d.path, d.stamp = path, stamp
+	d.path = path
 	return d, nil
 }
 
@@ -124,26 +125,30 @@ func (d *database) probe() error {
 
 var errChanging = errors.New("it changed while it was being read")
 
-// readStable reads a regular file and says in which state; it tries again if somebody writes to the
-// file meanwhile.
-func readStable(path string) (os.FileInfo, []byte, error) {
+// readStable reads a regular file; it tries again if somebody writes to the file meanwhile.
+func readStable(path string) ([]byte, error) {
 	for range 3 {
 		before, err := os.Stat(path)
 		if err != nil {
-			return nil, nil, bare(err)
+			return nil, bare(err)
 		}
 		if !before.Mode().IsRegular() {
-			return nil, nil, errors.New("not a regular file")
+			return nil, errors.New("not a regular file")
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, nil, bare(err)
+			return nil, bare(err)
 		}
-		if after, err := os.Stat(path); err == nil && sameFile(before, after) {
-			return after, data, nil
+		if after, err := os.Stat(path); err == nil && sameState(before, after) {
+			return data, nil
 		}
 	}
-	return nil, nil, errChanging
+	return nil, errChanging
+}
+
+// sameState reports whether two looks at a path saw the same file, unchanged.
+func sameState(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // bare takes operation and path off an error, because fileError names the path.
@@ -166,3 +171,6 @@ func (e *fileError) Error() string {
 }
 
 func (e *fileError) Unwrap() error { return e.err }
+
+// File returns the path as the configuration has it.
+func (e *fileError) File() string { return e.path }

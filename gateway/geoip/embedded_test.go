@@ -109,13 +109,17 @@ func TestEmbeddedAgreesWithSource(t *testing.T) {
 	}
 }
 
-// checkLocate compares what Locate says of public addresses that carry no other address.
+// checkLocate compares what Locate says of public addresses that carry no other address, for some of the
+// ranges: all of them were found in the database itself.
 func checkLocate(t *testing.T, ranges []addressRange) {
 	t.Helper()
 	l := open(t, Config{}, Options{})
-	checked := 0
-	for _, r := range ranges {
+	const every = 13
+	looked, checked := 0, 0
+	for i := 0; i < len(ranges); i += every {
+		r := ranges[i]
 		for _, address := range [...]netip.Addr{r.first, middle(r), r.last} {
+			looked++
 			if judged, _ := inner(address); judged != address || !public(address) {
 				continue
 			}
@@ -125,15 +129,15 @@ func checkLocate(t *testing.T, ranges []addressRange) {
 			}
 		}
 	}
-	if checked < 3*len(ranges)*9/10 {
-		t.Errorf("only %d of %d addresses were compared", checked, 3*len(ranges))
+	if checked < looked*9/10 {
+		t.Errorf("only %d of %d addresses were compared", checked, looked)
 	}
 }
 
 // TestEmbeddedIsReproducible makes the embedded database again.
 func TestEmbeddedIsReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("making the whole database takes seconds")
+	if testing.Short() || racing {
+		t.Skip("making the whole database takes seconds, and half a minute with the race detector, which finds nothing in a single goroutine")
 	}
 	t.Parallel()
 	texts := installed(t)

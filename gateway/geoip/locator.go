@@ -50,17 +50,7 @@ type Options struct {
 	// OnReload is called for each database after it was loaded again, and with an error for each database
 	// that was refused. Calls do not overlap. It must not call Reload.
 	OnReload func(database string, err error)
-	// Poll is how often Watch looks at the files even if the operating system reports no change; 0 means
-	// 30 seconds.
-	Poll time.Duration
-	// Settle is how long Watch lets changed files rest before it reads them; 0 means 250 milliseconds.
-	Settle time.Duration
 }
-
-const (
-	defaultPoll   = 30 * time.Second
-	defaultSettle = 250 * time.Millisecond
-)
 
 // Locator knows where addresses are. Its methods may be called concurrently.
 type Locator struct {
@@ -74,7 +64,7 @@ type Locator struct {
 }
 
 // Open loads all the databases. Its error names everything that is wrong with the configuration and the
-// files, and what would be right.
+// files, and what would be right; what in it is about a file has a method File() string.
 func Open(cfg Config, opts Options) (*Locator, error) {
 	l := &Locator{cfg: cfg, opts: opts.withDefaults()}
 	l.cfg.Databases = slices.Clone(cfg.Databases)
@@ -101,12 +91,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnReload == nil {
 		o.OnReload = func(string, error) {}
-	}
-	if o.Poll <= 0 {
-		o.Poll = defaultPoll
-	}
-	if o.Settle <= 0 {
-		o.Settle = defaultSettle
 	}
 	return o
 }
@@ -144,13 +128,15 @@ func (cfg Config) paths() []string {
 // which the request is judged; a database may be stale by then. An invalid address yields an origin
 // with the trait UnusableClient, and an address that nobody knows one without a country. The slices of
 // the origin are shared: they must not be changed.
-func (l *Locator) Locate(addr netip.Addr, now time.Time) rules.Origin {
+func (l *Locator) Locate(addr netip.Addr, now time.Time) (origin rules.Origin) {
 	if !addr.IsValid() {
-		return rules.Origin{Traits: rules.UnusableClient}
+		origin.Traits = rules.UnusableClient
+		return origin
 	}
-	origin := rules.Origin{Client: plain(addr)}
-	judged, _ := inner(origin.Client)
-	if country, found := l.overrides.country(origin.Client, judged); found {
+	client := plain(addr)
+	origin.Client = client
+	judged, _ := inner(client)
+	if country, found := l.overrides.country(client, judged); found {
 		origin.Country, origin.Source = country, sourceOverride
 		return origin
 	}

@@ -11,8 +11,36 @@ import (
 // of them are. Those that carry an IPv4 address are absent: inner has replaced them.
 var special = buildSpecial()
 
-func buildSpecial() *bart.Table[bool] {
-	table := new(bart.Table[bool])
+type specialNetworks struct {
+	table bart.Table[bool]
+	// ipv4 and ipv6 tell with which bytes a network begins. Few do, so that most addresses need not be
+	// looked up.
+	ipv4, ipv6 [256]bool
+}
+
+func (s *specialNetworks) insert(network string, reachable bool) {
+	prefix := netip.MustParsePrefix(network)
+	s.table.Insert(prefix, reachable)
+	begins, first := &s.ipv6, prefix.Addr().AsSlice()[0]
+	if prefix.Addr().Is4() {
+		begins = &s.ipv4
+	}
+	for i := range 1 << max(0, 8-prefix.Bits()) {
+		begins[int(first)+i] = true
+	}
+}
+
+// lookup reports whether a special-purpose network contains the address, and if so, whether it is
+// globally reachable nevertheless.
+func (s *specialNetworks) lookup(addr netip.Addr) (reachable, found bool) {
+	if addr.Is4() && !s.ipv4[addr.As4()[0]] || addr.Is6() && !s.ipv6[addr.As16()[0]] {
+		return false, false
+	}
+	return s.table.Lookup(addr)
+}
+
+func buildSpecial() *specialNetworks {
+	s := new(specialNetworks)
 	for _, network := range [...]string{
 		"0.0.0.0/8",       // this network, RFC 791
 		"10.0.0.0/8",      // private, RFC 1918
@@ -43,7 +71,7 @@ func buildSpecial() *bart.Table[bool] {
 		"fec0::/10",       // site-local, RFC 3879
 		"ff00::/8",        // multicast, RFC 4291
 	} {
-		table.Insert(netip.MustParsePrefix(network), false)
+		s.insert(network, false)
 	}
 	for _, network := range [...]string{
 		"192.0.0.9/32",    // Port Control Protocol anycast, RFC 7723
@@ -56,21 +84,21 @@ func buildSpecial() *bart.Table[bool] {
 		"2001:20::/28",    // ORCHIDv2, RFC 7343
 		"2001:30::/28",    // drone identifiers, RFC 9374
 	} {
-		table.Insert(netip.MustParsePrefix(network), true)
+		s.insert(network, true)
 	}
-	return table
+	return s
 }
 
 // public reports whether an address that inner returned is globally reachable.
 func public(addr netip.Addr) bool {
-	reachable, found := special.Lookup(addr)
+	reachable, found := special.lookup(addr)
 	return reachable || !found
 }
 
 // nonPublic returns the network because of which an address is not globally reachable, or the zero
 // Prefix if it is.
 func nonPublic(addr netip.Addr) netip.Prefix {
-	network, reachable, found := special.LookupPrefixLPM(netip.PrefixFrom(addr, addr.BitLen()))
+	network, reachable, found := special.table.LookupPrefixLPM(netip.PrefixFrom(addr, addr.BitLen()))
 	if !found || reachable {
 		return netip.Prefix{}
 	}

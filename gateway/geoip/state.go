@@ -2,7 +2,6 @@ package geoip
 
 import (
 	"net/netip"
-	"os"
 	"time"
 
 	"gate451/rules"
@@ -52,17 +51,6 @@ func (s *state) all() []*database {
 		return s.countries
 	}
 	return append(s.countries[:len(s.countries):len(s.countries)], s.anonymous)
-}
-
-// stamps tells in which state the files were when they were read.
-func (s *state) stamps() []os.FileInfo {
-	var stamps []os.FileInfo
-	for _, d := range s.all() {
-		if d.path != "" {
-			stamps = append(stamps, d.stamp)
-		}
-	}
-	return stamps
 }
 
 // locate completes an origin with what the databases say of a public address.

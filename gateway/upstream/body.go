@@ -28,6 +28,7 @@ type requestBody struct {
 	blocked atomic.Bool // A read is waiting for the client.
 	done    atomic.Bool // The client has sent everything.
 	broken  atomic.Bool // The client has not, and will not.
+	large   atomic.Bool // It is broken off because it is longer than it may be.
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -47,6 +48,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		}
 		b.finish()
 	case err != nil:
+		var large *http.MaxBytesError
+		b.large.Store(errors.As(err, &large))
 		b.broken.Store(true)
 	case b.left == 0:
 		b.finish()

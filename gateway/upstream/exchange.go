@@ -263,6 +263,8 @@ func (a *attempt) judge(err error) *failure {
 		return failed(CauseHeaderTimeout, errSilent)
 	case x.r.Context().Err() != nil:
 		return failed(CauseClientGone, err)
+	case x.body != nil && x.body.large.Load():
+		return failed(CauseTooLarge, err)
 	case x.body != nil && x.body.broken.Load():
 		f := failed(CauseClientGone, err)
 		f.status = http.StatusBadRequest

@@ -29,6 +29,9 @@ const (
 	// CauseClientGone says that the client went away, stopped sending its body or stopped reading the
 	// answer. It is no failure of the upstream.
 	CauseClientGone = "client_gone"
+	// CauseTooLarge says that the client's body is longer than whoever set an http.MaxBytesReader before it allows. It
+	// is no failure of the upstream.
+	CauseTooLarge = "too_large"
 	// CauseUnforwardable says that the request could not be sent as it came. It is no failure of the upstream.
 	CauseUnforwardable = "unforwardable"
 )
@@ -55,6 +58,8 @@ func failed(cause string, err error) *failure {
 		f.status = http.StatusGatewayTimeout
 	case CauseClientGone:
 		f.status = statusClientGone
+	case CauseTooLarge:
+		f.status = http.StatusRequestEntityTooLarge
 	case CauseUnforwardable:
 		f.status = http.StatusBadRequest
 	default:
@@ -64,7 +69,9 @@ func failed(cause string, err error) *failure {
 }
 
 // blameless reports whether a cause says nothing about the upstream.
-func blameless(cause string) bool { return cause == CauseClientGone || cause == CauseUnforwardable }
+func blameless(cause string) bool {
+	return cause == CauseClientGone || cause == CauseTooLarge || cause == CauseUnforwardable
+}
 
 // report counts a failure, and logs it if it is the upstream's.
 func (p *Proxy) report(u *upstream, cause string, err error) {
@@ -77,10 +84,11 @@ func (p *Proxy) report(u *upstream, cause string, err error) {
 
 // texts are what a client is told, one line each.
 var texts = map[int]string{
-	http.StatusBadRequest:     "400 Bad Request: this request cannot be passed on as it came.\n",
-	http.StatusRequestTimeout: "408 Request Timeout: the rest of the request did not come.\n",
-	http.StatusBadGateway:     "502 Bad Gateway: the server behind this address cannot be reached or did not answer properly.\n",
-	http.StatusGatewayTimeout: "504 Gateway Timeout: the server behind this address did not answer in time.\n",
+	http.StatusBadRequest:            "400 Bad Request: this request cannot be passed on as it came.\n",
+	http.StatusRequestTimeout:        "408 Request Timeout: the rest of the request did not come.\n",
+	http.StatusRequestEntityTooLarge: "413 Content Too Large: the request's body is longer than is taken here.\n",
+	http.StatusBadGateway:            "502 Bad Gateway: the server behind this address cannot be reached or did not answer properly.\n",
+	http.StatusGatewayTimeout:        "504 Gateway Timeout: the server behind this address did not answer in time.\n",
 }
 
 // refuse answers in the upstream's place.

@@ -75,8 +75,8 @@ func (p *Proxy) Close() {
 }
 
 // Forward passes r on to an upstream and its answer to w, and returns when that is done. What cannot be
-// had from an upstream is answered 502 or 504, what cannot be sent as it came 400, and what its client
-// stops sending 408. Of r, RequestURI must be as the server set it; w must be the server's, or have an
+// had from an upstream is answered 502 or 504, what cannot be sent as it came 400, what its client
+// stops sending 408, and what is longer than an http.MaxBytesReader lets it be 413. Of r, RequestURI must be as the server set it; w must be the server's, or have an
 // Unwrap method that leads there (see http.ResponseController). A server passes OPTIONS * on only with
 // DisableGeneralOptionsHandler.
 //

@@ -8,7 +8,7 @@ import (
 // settling decides when changed files have rested long enough to be read. It looks at the files and
 // not at events, so that neither lost events nor a busy directory matter.
 type settling struct {
-	pending []os.FileInfo
+	pending []state
 	waiting bool
 	failed  bool
 }
@@ -31,7 +31,9 @@ const (
 	reload
 )
 
-func (s *settling) next(why reason, seen, loaded []os.FileInfo) step {
+// next takes what a look has seen and what the files were when they were loaded last, well or not, and
+// says what to do. Files are loaded that were seen alike before and after a rest.
+func (s *settling) next(why reason, seen, loaded []state) step {
 	switch {
 	case sameFiles(seen, loaded) && !s.failed:
 		s.pending, s.waiting = nil, false
@@ -46,21 +48,23 @@ func (s *settling) next(why reason, seen, loaded []os.FileInfo) step {
 	return nothing
 }
 
-// stampsOf returns the state of each file, following links; nil for a file that is not there.
-func stampsOf(paths []string) []os.FileInfo {
-	stamps := make([]os.FileInfo, len(paths))
+// state is what a look at a path saw, links followed; nil if there is no file that can be looked at.
+type state os.FileInfo
+
+func look(paths []string) []state {
+	states := make([]state, len(paths))
 	for i, path := range paths {
-		if stamp, err := os.Stat(path); err == nil {
-			stamps[i] = stamp
+		if info, err := os.Stat(path); err == nil {
+			states[i] = info
 		}
 	}
-	return stamps
+	return states
 }
 
-func sameFiles(a, b []os.FileInfo) bool { return slices.EqualFunc(a, b, sameFile) }
+func sameFiles(a, b []state) bool { return slices.EqualFunc(a, b, sameFile) }
 
 // sameFile reports whether two looks at a path saw the same file in the same state.
-func sameFile(a, b os.FileInfo) bool {
+func sameFile(a, b state) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}

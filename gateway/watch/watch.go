@@ -2,13 +2,16 @@
 // asks about the directories because files get replaced, and from looking at the files now and then, because links and
 // network file systems report nothing. That covers files written in place or renamed over, and Kubernetes, which
 // replaces a mounted ConfigMap by swapping a link beside the files.
+//
+// A file has changed if it is another file, or has another size or modification time. Whoever rewrites a file in place,
+// keeps its size and sets its modification time back hides the change; whoever can ask for a reload must do so then.
 package watch
 
 import (
 	"context"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -21,15 +24,20 @@ type Options struct {
 	// Poll is how often the files are looked at even if the operating system reports no change; 0 means 5 seconds.
 	Poll time.Duration
 	// Settle is how long changed files rest before they are read, so that nobody's half-written file is; 0 means 250
-	// milliseconds.
+	// milliseconds. It should be longer than the ticks in which the file system counts modification times.
 	Settle time.Duration
 }
+
+const (
+	defaultPoll   = 5 * time.Second
+	defaultSettle = 250 * time.Millisecond
+)
 
 // Watcher notices changes of some files.
 type Watcher struct {
 	paths  []string
 	opts   Options
-	loaded []os.FileInfo
+	loaded []state
 }
 
 // New returns a Watcher that takes the files as they are now for known: make it before they are loaded for the first
@@ -38,23 +46,25 @@ func New(paths []string, opts Options) *Watcher {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if opts.Poll == 0 {
-		opts.Poll = 5 * time.Second
+	if opts.Poll <= 0 {
+		opts.Poll = defaultPoll
 	}
-	if opts.Settle == 0 {
-		opts.Settle = 250 * time.Millisecond
+	if opts.Settle <= 0 {
+		opts.Settle = defaultSettle
 	}
-	return &Watcher{paths: paths, opts: opts, loaded: stampsOf(paths)}
+	paths = slices.Clone(paths)
+	return &Watcher{paths: paths, opts: opts, loaded: look(paths)}
 }
 
-// Run calls load when any of the files has changed, until the context ends. After a failure it calls load again at
-// each of the looks. Calls do not overlap.
+// Run calls load when any of the files has changed, until the context ends. After a failure, of which load itself tells
+// whoever should know, it calls load again at each of the looks. Files that change while load runs are loaded again;
+// files that never rest are not loaded. Calls do not overlap. Run is called once.
 func (w *Watcher) Run(ctx context.Context, load func() error) {
 	if len(w.paths) == 0 {
 		<-ctx.Done()
 		return
 	}
-	seen := w.notices()
+	seen := w.notices(fsnotify.NewWatcher())
 	defer seen.stop()
 	poll := time.NewTicker(w.opts.Poll)
 	defer poll.Stop()
@@ -68,19 +78,19 @@ func (w *Watcher) Run(ctx context.Context, load func() error) {
 		case <-ctx.Done():
 			return
 		case <-seen.changes:
-		case <-seen.problems:
+		case <-seen.problems: //nolint:errcheck // events were lost: look, as after any event
 		case <-poll.C:
 			why = polled
 			seen.follow(w.paths)
 		case <-rest.C:
 			why = rested
 		}
-		stamps := stampsOf(w.paths)
-		switch s.next(why, stamps, w.loaded) {
+		now := look(w.paths)
+		switch s.next(why, now, w.loaded) {
 		case wait:
 			rest.Reset(w.opts.Settle)
 		case reload:
-			w.loaded = stamps
+			w.loaded = now // as they were before load reads them: what changes meanwhile differs from it
 			s.failed = load() != nil
 		}
 	}
@@ -93,8 +103,7 @@ type notices struct {
 	problems <-chan error
 }
 
-func (w *Watcher) notices() notices {
-	watcher, err := fsnotify.NewWatcher()
+func (w *Watcher) notices(watcher *fsnotify.Watcher, err error) notices {
 	if err != nil {
 		w.opts.Logger.Warn("files are watched by looking at them only", slog.Duration("every", w.opts.Poll), slog.Any("error", err))
 		return notices{}
@@ -104,8 +113,7 @@ func (w *Watcher) notices() notices {
 	return n
 }
 
-// follow asks about the directories again, because one that was replaced is no longer watched. What cannot be watched is
-// looked at anyway.
+// follow asks about the directories again, because one that was replaced is no longer watched.
 func (n notices) follow(paths []string) {
 	if n.watcher == nil {
 		return

@@ -2,9 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,167 +13,127 @@ import (
 )
 
 func geoipCommand(s surroundings) *cobra.Command {
-	c := &cobra.Command{Use: "geoip", Short: "Look into address databases, and build one", Args: cobra.NoArgs}
-	c.AddCommand(geoipInfoCommand(s), geoipLookupCommand(s), geoipBuildCommand(s))
-	return c
+	return group("geoip", "Look into address databases, and build one", geoipInfoCommand(s), geoipLookupCommand(s), geoipBuildCommand(s))
 }
 
-// geoConfig loads the configuration, or stands for one with the embedded database.
-func geoConfig(c *cobra.Command, file string, s surroundings) (*config.Config, error) {
+const embedded = "the embedded database"
+
+// databaseConfig loads the configuration, or stands for one with the embedded database.
+func databaseConfig(c *cobra.Command, file string, s surroundings) (*config.Config, error) {
 	if !c.Flags().Changed("config") {
-		return new(config.Config), nil
+		return config.Parse("gateway.yaml", config.Example(), nil)
 	}
 	return config.Load(file, s.environ)
 }
 
-func geoFlags(c *cobra.Command, file, format *string) {
-	c.Flags().StringVar(file, "config", "", "the configuration `FILE` that names the databases (default the embedded database)")
-	outputFlag(c, format)
-}
-
 func geoipInfoCommand(s surroundings) *cobra.Command {
-	var file, format string
+	var file string
+	var asJSON format
 	c := &cobra.Command{
-		Use: "info", Short: "Describe the databases", Args: cobra.NoArgs,
+		Use: "info", Short: "Describe the databases", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			cfg, err := geoConfig(c, file, s)
+			cfg, err := databaseConfig(c, file, s)
 			if err != nil {
 				return err
 			}
-			databases, err := gateway.Databases(cfg, time.Now())
+			databases, err := gateway.Databases(cfg, s.now())
 			if err != nil {
 				return err
 			}
-			if format == "json" {
-				return printJSON(s.stdout, databaseRecords(databases))
+			if asJSON {
+				return printJSON(s.stdout, databases)
 			}
-			table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-			for _, d := range databaseRecords(databases) {
-				if _, err := fmt.Fprintf(table, "name\t%s\npath\t%s\ntype\t%s\nbuilt\t%s\nstale\t%v\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s\n",
-					d.Name, d.Path, d.Type, d.Built.Format(time.RFC3339), d.Stale, d.IPVersion, d.Nodes, d.Bytes, d.Description); err != nil {
-					return err
-				}
-			}
-			return table.Flush()
+			return printDatabases(s.stdout, databases)
 		},
 	}
-	geoFlags(c, &file, &format)
+	configFlagOr(c, &file, embedded)
+	outputFlag(c, &asJSON)
 	return c
 }
 
-// databaseRecord is a database in JSON.
-type databaseRecord struct {
-	Name        string    `json:"name"`
-	Path        string    `json:"path"`
-	Type        string    `json:"type"`
-	Description string    `json:"description"`
-	Built       time.Time `json:"built"`
-	Stale       bool      `json:"stale"`
-	IPVersion   int       `json:"ip_version"`
-	Nodes       int       `json:"nodes"`
-	Bytes       int       `json:"bytes"`
-}
-
-func databaseRecords(databases []gateway.Database) []databaseRecord {
-	records := make([]databaseRecord, 0, len(databases))
-	for _, d := range databases {
-		records = append(records, databaseRecord{d.Name, d.Path, d.Type, d.Description, d.Built, d.Stale, d.IPVersion, d.NodeCount, d.Size})
-	}
-	return records
-}
-
-// whereaboutsRecord is what is known of an address, in JSON.
-type whereaboutsRecord struct {
-	Address      string          `json:"address"`
-	Judged       string          `json:"judged"`
-	Country      string          `json:"country"`
-	Others       []string        `json:"others"`
-	Subdivisions []string        `json:"subdivisions"`
-	Source       string          `json:"source"`
-	Public       bool            `json:"public"`
-	Findings     []findingRecord `json:"findings"`
-}
-
-// findingRecord is what one source says, in JSON.
-type findingRecord struct {
-	Source       string   `json:"source"`
-	Network      string   `json:"network"`
-	Country      string   `json:"country"`
-	Said         []string `json:"said"`
-	Subdivisions []string `json:"subdivisions"`
-}
-
-func newWhereaboutsRecord(addr netip.Addr, w *gateway.Whereabouts) whereaboutsRecord {
-	r := whereaboutsRecord{
-		Address: addr.String(), Judged: w.Judged.String(), Country: w.Origin.Country.String(), Others: []string{},
-		Subdivisions: append([]string{}, w.Origin.Subdivisions...), Source: w.Origin.Source, Public: !w.NonPublic.IsValid(), Findings: []findingRecord{},
-	}
-	for _, other := range w.Origin.Others {
-		r.Others = append(r.Others, other.String())
-	}
-	for _, f := range w.Findings {
-		network := ""
-		if f.Network.IsValid() {
-			network = f.Network.String()
+func printDatabases(w io.Writer, databases []gateway.DatabaseRecord) error {
+	t := newTable(w)
+	for i, d := range databases {
+		if i > 0 {
+			t.row("")
 		}
-		r.Findings = append(r.Findings, findingRecord{f.Source, network, f.Country.String(), append([]string{}, f.Said...), append([]string{}, f.Subdivisions...)})
+		built := d.Built.Format(time.RFC3339)
+		if d.Stale {
+			built += ", older than geoip.max_age"
+		}
+		t.row("name\t%s", d.Name)
+		if d.Path != "" {
+			t.row("path\t%s", d.Path)
+		}
+		t.row("type\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
 	}
-	return r
+	return t.print()
 }
 
 func geoipLookupCommand(s surroundings) *cobra.Command {
-	var file, format string
+	var file string
+	var asJSON format
 	c := &cobra.Command{
-		Use: "lookup ADDRESS", Short: "Tell what the databases and overrides know of an address", Args: cobra.ExactArgs(1),
+		Use: "lookup ADDRESS", Short: "Tell what the databases and overrides know of an address", Args: oneArgument("an address such as 50.114.0.1"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
 			addr, err := netip.ParseAddr(args[0])
 			if err != nil {
 				return fmt.Errorf("%q is no address; expected one such as 50.114.0.1 or 2600:1f00::1", args[0])
 			}
-			cfg, err := geoConfig(c, file, s)
+			cfg, err := databaseConfig(c, file, s)
 			if err != nil {
 				return err
 			}
-			w, err := gateway.Locate(cfg, addr, time.Now())
+			known, err := gateway.Locate(cfg, addr, s.now())
 			if err != nil {
 				return err
 			}
-			r := newWhereaboutsRecord(addr, &w)
-			if format == "json" {
-				return printJSON(s.stdout, r)
+			if asJSON {
+				return printJSON(s.stdout, known)
 			}
-			country := r.Country
-			if country == "" {
-				country = "unknown"
-			}
-			table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-			lines := fmt.Sprintf("address\t%s\njudged by\t%s\ncountry\t%s\nsource\t%s\npublic\t%v\n", r.Address, r.Judged, country, r.Source, r.Public)
-			for _, f := range r.Findings {
-				lines += fmt.Sprintf("%s\t%s %s\n", f.Source, f.Network, strings.Join(append(f.Said, f.Subdivisions...), " "))
-			}
-			if _, err := fmt.Fprint(table, lines); err != nil {
-				return err
-			}
-			return table.Flush()
+			return printAddress(s.stdout, &known)
 		},
 	}
-	geoFlags(c, &file, &format)
+	configFlagOr(c, &file, embedded)
+	outputFlag(c, &asJSON)
 	return c
 }
 
+func printAddress(w io.Writer, r *gateway.AddressRecord) error {
+	t := newTable(w)
+	t.row("address\t%s", r.Address)
+	if r.Judged != r.Address {
+		t.row("judged by\t%s", r.Judged)
+	}
+	if !r.Public {
+		t.row("public\tno")
+	}
+	country := r.Country
+	if country == "" {
+		country = "unknown"
+	}
+	for _, more := range append(r.Others, r.Subdivisions...) {
+		country += ", " + more
+	}
+	t.row("country\t%s", country)
+	for _, f := range r.Findings {
+		t.row("%s\t%v", f.Source, f)
+	}
+	return t.print()
+}
+
 func geoipBuildCommand(s surroundings) *cobra.Command {
+	const installed = "/usr/share/tor/"
 	var ipv4, ipv6, out string
 	c := &cobra.Command{
-		Use: "build", Short: "Make a country database out of IPFire Location data as Tor distributes it", Args: cobra.NoArgs,
+		Use: "build", Short: "Make a country database out of IPFire Location data as Tor distributes it", Args: noArguments,
 		Long: "Make a country database in the MaxMind DB format out of the IPFire Location data in the text form in which Tor distributes\n" +
-			"it. Debian's package tor-geoipdb has it in /usr/share/tor. The same data gives the same bytes.",
-		RunE: func(*cobra.Command, []string) error {
+			"it. Debian's package tor-geoipdb has it in " + installed + ", which is read if neither --geoip nor --geoip6 is given. The same\n" +
+			"data gives the same bytes.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("geoip") && !c.Flags().Changed("geoip6") {
+				ipv4, ipv6 = installed+"geoip", installed+"geoip6"
+			}
 			report, err := gateway.BuildDatabase(ipv4, ipv6, out)
 			if err != nil {
 				return err
@@ -184,8 +143,8 @@ func geoipBuildCommand(s surroundings) *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&ipv4, "geoip", "/usr/share/tor/geoip", "`FILE` with the IPv4 ranges; empty for none")
-	c.Flags().StringVar(&ipv6, "geoip6", "/usr/share/tor/geoip6", "`FILE` with the IPv6 ranges; empty for none")
+	c.Flags().StringVar(&ipv4, "geoip", "", "`FILE` with the IPv4 ranges")
+	c.Flags().StringVar(&ipv6, "geoip6", "", "`FILE` with the IPv6 ranges")
 	c.Flags().StringVar(&out, "out", "country.mmdb", "`FILE` to write")
 	return c
 }

@@ -3,32 +3,40 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
 
 	"gate451/config"
 	"gate451/rules"
 )
 
-// writeStart writes the files to start from, both or neither, and overwrites nothing.
-func writeStart(dir string, out io.Writer) error {
-	var written []string
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{"gateway.yaml", config.Example()}, {"policy.yaml", rules.Example()}} {
-		path := filepath.Join(dir, f.name)
-		err := writeNew(path, f.text)
-		if err != nil {
-			removeAll(written)
-			return err
-		}
-		written = append(written, path)
+func initCommand(s surroundings) *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use: "init", Short: "Write a commented gateway.yaml and policy.yaml to start from", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return writeStart(dir, s) },
 	}
-	_, err := fmt.Fprintf(out, "wrote %s and %s\nNext: name your hosts and upstreams in them, then\n  gate451 validate --config %s\n  gate451 serve --config %s\n",
-		written[0], written[1], written[0], written[0])
+	c.Flags().StringVar(&dir, "dir", ".", "`FOLDER` to write them to; it is made if there is none")
+	return c
+}
+
+// writeStart writes the files to start from, both or neither, and overwrites nothing.
+func writeStart(dir string, s surroundings) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("%w; choose another folder with --dir", err)
+	}
+	gatewayFile, policyFile := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "policy.yaml")
+	if err := writeNew(gatewayFile, config.Example()); err != nil {
+		return err
+	}
+	if err := writeNew(policyFile, rules.Example()); err != nil {
+		return errors.Join(err, os.Remove(gatewayFile))
+	}
+	_, err := fmt.Fprintf(s.stdout, "wrote %s and %s\nNext: name your hosts and upstreams in them, then\n  %s validate --config %s\n  %s serve --config %s\n",
+		gatewayFile, policyFile, s.command, quoted(gatewayFile), s.command, quoted(gatewayFile))
 	return err
 }
 
@@ -36,14 +44,14 @@ func writeStart(dir string, out io.Writer) error {
 func writeNew(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s %w", path, errExists)
+		return fmt.Errorf("%s exists already and is left as it is; remove it first, or choose another folder with --dir", path)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; choose another folder with --dir", err)
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		removeAll([]string{path})
+		return errors.Join(err, os.Remove(path))
 	}
-	return err
+	return nil
 }

@@ -10,13 +10,14 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
 	os.Exit(run(context.Background(), os.Args[1:], surroundings{
-		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), signals: notify, command: self(),
+		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(),
 	}))
 }
 
@@ -31,8 +32,9 @@ const (
 type surroundings struct {
 	stdout, stderr io.Writer
 	environ        []string
+	now            func() time.Time
 	signals        func() (ch <-chan os.Signal, stop func())
-	command        string // how the user calls the program
+	command        string // how the user calls the program, in the words of a shell
 }
 
 // notify delivers the signals that a server listens to.
@@ -44,13 +46,57 @@ func notify() (<-chan os.Signal, func()) {
 
 // self returns a command that calls this program again: its name where the shell finds it, or else its path.
 func self() string {
-	if !strings.ContainsRune(os.Args[0], os.PathSeparator) {
-		return os.Args[0]
+	if strings.ContainsRune(os.Args[0], os.PathSeparator) {
+		if path, err := os.Executable(); err == nil {
+			return quoted(path)
+		}
 	}
-	if path, err := os.Executable(); err == nil {
-		return path
+	return quoted(os.Args[0])
+}
+
+// run carries out one command and returns its exit code. Errors go to standard error, one line each.
+func run(ctx context.Context, args []string, s surroundings) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	c, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
 	}
-	return os.Args[0]
+	if _, ok := errors.AsType[failed](err); ok {
+		_, _ = fmt.Fprintln(s.stderr, err) // there is nowhere else to say it
+		return exitWrong
+	}
+	_, _ = fmt.Fprintf(s.stderr, "%s: %v; see %[1]s --help\n", c.CommandPath(), err)
+	return exitUsage
+}
+
+// newRoot returns the command of all commands.
+func newRoot(s surroundings) *cobra.Command {
+	root := group("gate451", "Refuses, by dated rules, to sell or update goods where the law forbids it",
+		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), geoipCommand(s),
+		healthcheckCommand(s), schemaCommand(s), versionCommand(s),
+	)
+	root.Long = "gate451 stands before a web shop or an update server, finds out where the buyer is, decides by dated rules,\n" +
+		"answers 451 where it must and passes everything else on untouched.\n\n" +
+		"To see it at work: gate451 demo. To put it before a shop of your own: gate451 init."
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	root.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil // whoever calls the program by its name alone asks what it can do
+		}
+		return noCommand(c, args[0])
+	}
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		onlyHolds(completion)
+	}
+	markFailures(root)
+	return root
 }
 
 // failed marks the error of a command that was called rightly.
@@ -59,56 +105,19 @@ type failed struct{ error }
 // Unwrap returns the error that was marked.
 func (f failed) Unwrap() error { return f.error }
 
-// run carries out one command and returns its exit code. Errors go to standard error, one line each.
-func run(ctx context.Context, args []string, s surroundings) int {
-	root := &cobra.Command{
-		Use:   "gate451",
-		Short: "Refuses, by dated rules, to sell or update goods where the law forbids it",
-		Long: "gate451 stands before a web shop or an update server, finds out where the buyer is, decides by dated rules,\n" +
-			"answers 451 where it must and passes everything else on untouched.",
-		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-	}
-	root.AddCommand(
-		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), geoipCommand(s),
-		healthcheckCommand(s), schemaCommand(s), versionCommand(s),
-	)
-	for _, group := range append(root.Commands(), root) {
-		markFailures(group)
-	}
-	root.SetArgs(args)
-	root.SetOut(s.stdout)
-	root.SetErr(s.stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitDone
-	}
-	if _, ok := errors.AsType[failed](err); ok {
-		_, _ = fmt.Fprintln(s.stderr, err) // there is nowhere else to say it
-		return exitWrong
-	}
-	_, _ = fmt.Fprintf(s.stderr, "gate451: %v; see gate451 --help\n", err)
-	return exitUsage
-}
-
 // markFailures tells errors of a command's work from errors of its call, which cobra returns alike.
 func markFailures(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		markFailures(sub)
 	}
-	if work := c.RunE; work != nil {
-		c.RunE = func(c *cobra.Command, args []string) error {
-			err := work(c, args)
-			if err == nil {
-				return nil
-			}
-			if _, ok := errors.AsType[usage](err); ok {
-				return err
-			}
+	work := c.RunE
+	if work == nil {
+		return
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := work(c, args); err != nil {
 			return failed{err}
 		}
+		return nil
 	}
 }
-
-// usage marks an error in how a command was called.
-type usage struct{ error }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gate451/config"
+	"gate451/gateway"
+)
+
+// explainFlags are what the user asks, in the user's words.
+type explainFlags struct {
+	file, ip, url, method, at string
+	headers                   []string
+	demo                      bool
+	asJSON                    format
+}
+
+func explainCommand(s surroundings) *cobra.Command {
+	var f explainFlags
+	c := &cobra.Command{
+		Use: "explain", Short: "Tell what a request would be answered, and why", Args: cobra.MatchAll(noArguments, apart("demo", "config")),
+		Long: "Tell what a request would be answered, and why. The exit code is 0 for an answer, be it yes or no, and 1 if the request\n" +
+			"would be rejected as malformed before it is judged.",
+		Example: "  gate451 explain --config gateway.yaml --ip 50.114.0.1 --url https://shop.example/checkout --at 2024-07-20",
+		RunE:    func(*cobra.Command, []string) error { return explain(f, s) },
+	}
+	configFlag(c, &f.file)
+	outputFlag(c, &f.asJSON)
+	flags := c.Flags()
+	flags.StringVar(&f.ip, "ip", "", "`ADDRESS` at the other end of the connection")
+	flags.StringVar(&f.url, "url", "", "`URL` that is asked for, with scheme and host; its path is judged as it is written")
+	flags.StringVar(&f.method, "method", http.MethodGet, "HTTP `METHOD`")
+	flags.StringArrayVar(&f.headers, "header", nil, "a `'KEY: VALUE'` of the request; may be given again")
+	flags.StringVar(&f.at, "at", "", "`INSTANT` to judge at: RFC 3339, or a date or local time in the policy's zone (default now)")
+	flags.BoolVar(&f.demo, "demo", false, "ask the gateway of the demo command")
+	for _, required := range []string{"ip", "url"} {
+		_ = c.MarkFlagRequired(required) // the flag is defined above
+	}
+	return c
+}
+
+func explain(f explainFlags, s surroundings) error {
+	q := gateway.Question{URL: f.url, Method: f.method, At: s.now()}
+	var err error
+	if q.IP, err = netip.ParseAddr(f.ip); err != nil {
+		return fmt.Errorf("--ip: %q is no address; expected one such as 50.114.0.1 or 2600:1f00::1", f.ip)
+	}
+	if q.Header, err = parseHeaders(f.headers); err != nil {
+		return err
+	}
+	enforcer, err := openEnforcer(f, s)
+	if err != nil {
+		return err
+	}
+	if f.at != "" {
+		if q.At, err = enforcer.ParseInstant(f.at); err != nil {
+			return fmt.Errorf("--at: %w", err)
+		}
+	}
+	account, err := enforcer.Explain(q)
+	if err != nil {
+		return err
+	}
+	return printAccount(s.stdout, account, f.asJSON)
+}
+
+func openEnforcer(f explainFlags, s surroundings) (*gateway.Enforcer, error) {
+	opts := gateway.Options{Now: s.now}
+	if f.demo {
+		return gateway.NewDemoEnforcer(opts)
+	}
+	cfg, err := config.Load(f.file, s.environ)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.NewEnforcer(cfg, opts)
+}
+
+func parseHeaders(lines []string) (http.Header, error) {
+	h := http.Header{}
+	for _, line := range lines {
+		key, value, ok := strings.Cut(line, ":")
+		if key = strings.TrimSpace(key); !ok || key == "" {
+			return nil, fmt.Errorf("--header: %q is no header; expected 'Key: value'", line)
+		}
+		h.Add(key, strings.TrimSpace(value))
+	}
+	return h, nil
+}
+
+func printAccount(w io.Writer, account *gateway.Account, asJSON format) error {
+	record, rejected := account.Record()
+	if asJSON {
+		if rejected != nil {
+			return rejected
+		}
+		return printJSON(w, record)
+	}
+	t := newTable(w)
+	for _, step := range account.Steps() {
+		t.row("%s\t%s", step.About, step.Text)
+	}
+	if err := t.print(); err != nil {
+		return err
+	}
+	return rejected
+}

@@ -1,0 +1,352 @@
+package gateway_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gate451/gateway"
+	"gate451/gateway/canonical"
+	"gate451/rules"
+)
+
+const realServersPolicy = `version: 1
+activities:
+  sale: [{paths: [/cart]}]
+rules:
+  - {id: sales, activity: sale, countries: [US], from: 2024-07-20T00:00:00Z, unknown_country: block}
+`
+
+// TestRealServers plays targets at real web servers, of which each has a page at the governed path. None that the policy
+// lets pass may bring the page up, and for each server there are some that would, if not for the readings.
+func TestRealServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a dozen programs")
+	}
+	seed := realServersSeed(t)
+	t.Logf("GATE451_TEST_SEED=%d", seed)
+	s := newStreet(t)
+
+	known := append(corpusTargets(t), knownTargets...)
+	known = append(known, newTargets(seed).some(300)...)
+	reached, slipped := s.playDirectly(t, known)
+	for _, shop := range s.shops {
+		t.Logf("%s: %d of %d targets bring the page up, %d of them unseen by a plain look", shop.host, reached[shop], len(known), slipped[shop])
+		if reached[shop] < 20 || slipped[shop] < 3 {
+			t.Errorf("%s: only %d targets bring the page up, %d of them unseen by a plain look: it proves nothing", shop.host, reached[shop], slipped[shop])
+		}
+	}
+
+	count := 4000
+	if text := os.Getenv("GATE451_TEST_TARGETS"); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := append(known, newTargets(seed+1).some(count)...)
+	var pass []attempt
+	for _, a := range all {
+		if s.passes(a) {
+			pass = append(pass, a)
+		}
+	}
+	t.Logf("%d of %d targets pass", len(pass), len(all))
+	if len(pass) < len(all)/20 {
+		t.Errorf("only %d of %d targets pass: the generator has become tame", len(pass), len(all))
+	}
+	s.each(func(shop *shop) {
+		for _, a := range pass {
+			if status := s.play(t, shop.gated, shop, a); status != 0 {
+				t.Errorf("%s: %s %q passes and brings the page up, with status %d", shop.host, a.method, a.target, status)
+			}
+		}
+		// What the policy does not let pass, the gateway does not either.
+		for _, a := range known {
+			if status := s.play(t, shop.gated, shop, a); status != 0 && !s.passes(a) {
+				t.Errorf("%s: %s %q comes through the gateway, though not by the policy", shop.host, a.method, a.target)
+			}
+		}
+	})
+	s.checkOpen(t)
+}
+
+// FuzzRealServers looks for a target that the policy lets pass and that brings the page up.
+func FuzzRealServers(f *testing.F) {
+	if testing.Short() {
+		f.Skip("starts a dozen programs")
+	}
+	for i, a := range append(corpusTargets(f), knownTargets...) {
+		f.Add([]byte(a.target), uint64(0), byte(slices.Index(methods, a.method)))
+		f.Add([]byte(a.target), uint64(i+1), byte(0))
+	}
+	if fuzzing := flag.Lookup("test.fuzz"); fuzzing.Value.String() != "" && flag.Lookup("test.fuzzworker").Value.String() != "true" {
+		f.Fuzz(func(*testing.T, []byte, uint64, byte) {}) // here only the workers need servers
+		return
+	}
+	s := newStreet(f)
+	f.Fuzz(func(t *testing.T, target []byte, seed uint64, method byte) {
+		a := attempt{methods[int(method)%len(methods)], string(target)}
+		if seed != 0 {
+			a.target = newTargets(seed).change(a.target)
+		}
+		if !s.passes(a) {
+			return
+		}
+		s.each(func(shop *shop) {
+			if status := s.play(t, shop.gated, shop, a); status != 0 {
+				t.Errorf("%s: %s %q passes and brings the page up, with status %d", shop.host, a.method, a.target, status)
+			}
+		})
+	})
+}
+
+// street is a row of shops, and the gateway before them.
+type street struct {
+	*fleet
+	gate   *gate
+	policy *rules.Policy
+	buyer  rules.Origin
+}
+
+func newStreet(t testing.TB) *street {
+	t.Helper()
+	s := &street{fleet: newFleet(t)}
+	var err error
+	if s.policy, err = rules.Parse("policy.yaml", []byte(realServersPolicy)); err != nil {
+		t.Fatal(err)
+	}
+	us, err := rules.ParseCountry("US")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.buyer = rules.Origin{Client: netip.MustParseAddr(american), Country: us}
+	var routes strings.Builder
+	routes.WriteString("routes:\n")
+	for _, shop := range s.shops {
+		fmt.Fprintf(&routes, "  - {hosts: [%s], upstreams: [\"http://%s\"]}\n", shop.host, shop.address)
+	}
+	s.gate = start(t, setup{policy: realServersPolicy, config: routes.String(), options: func(o *gateway.Options) {
+		o.Logger = slog.New(slog.DiscardHandler) // nothing grows in a long run
+	}})
+	for _, shop := range s.shops {
+		shop.direct = &wire{dial: func() (net.Conn, error) { return net.Dial("tcp", shop.address) }}
+		shop.gated = &wire{dial: func() (net.Conn, error) { return s.gate.dial(american) }}
+		shop.open = &wire{dial: func() (net.Conn, error) { return s.gate.dial(german) }}
+	}
+	t.Cleanup(func() {
+		for _, shop := range s.shops {
+			shop.direct.close()
+			shop.gated.close()
+			shop.open.close()
+		}
+	})
+	s.checkOpen(t)
+	return s
+}
+
+// checkOpen shows that every shop is there, behind the gateway as well: who may buy sees the page, who may not is told.
+func (s *street) checkOpen(t testing.TB) {
+	t.Helper()
+	s.each(func(shop *shop) {
+		for _, target := range honest {
+			if s.play(t, shop.open, shop, attempt{http.MethodGet, target}) == 0 {
+				continue
+			}
+			if status, _, err := shop.gated.ask(attempt{http.MethodGet, target}, shop.host); status != http.StatusUnavailableForLegalReasons {
+				t.Errorf("%s: %s from the United States: %d, %v, want 451", shop.host, target, status, err)
+			}
+			return
+		}
+		t.Errorf("%s: the page is not there", shop.host)
+	})
+}
+
+// each does something with all shops at once.
+func (s *street) each(do func(*shop)) {
+	var all sync.WaitGroup
+	for _, shop := range s.shops {
+		all.Go(func() { do(shop) })
+	}
+	all.Wait()
+}
+
+// passes reports whether the policy lets an attempt pass, by all its readings.
+func (s *street) passes(a attempt) bool {
+	var r rules.Request
+	if canonical.ReadTarget(a.method, a.target, shopName, &r) != nil {
+		return false
+	}
+	return s.allows(&r)
+}
+
+// passesPlainly reports whether it would pass if its path were judged as net/http reads it.
+func (s *street) passesPlainly(a attempt) bool {
+	u, err := url.ParseRequestURI(a.target)
+	if err != nil {
+		return true
+	}
+	return s.allows(&rules.Request{Host: shopName, Paths: []string{"/" + strings.TrimLeft(u.Path, "/")}})
+}
+
+func (s *street) allows(r *rules.Request) bool {
+	d := s.policy.Decide(r, &s.buyer, time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
+	return d.Verdict == rules.Allow
+}
+
+// playDirectly plays targets at all shops without a gateway and counts those that bring the page up, and those of them that
+// would pass by a plain look. None may that passes by all readings.
+func (s *street) playDirectly(t testing.TB, attempts []attempt) (reached, slipped map[*shop]int) {
+	t.Helper()
+	var mu sync.Mutex
+	reached, slipped = map[*shop]int{}, map[*shop]int{}
+	s.each(func(shop *shop) {
+		var all, unseen int
+		for _, a := range attempts {
+			if strings.ContainsAny(a.target, "\r\n") || s.play(t, shop.direct, shop, a) == 0 {
+				continue
+			}
+			all++
+			if s.passesPlainly(a) {
+				unseen++
+			}
+			if s.passes(a) {
+				t.Errorf("%s: %s %q would pass, and brings the page up", shop.host, a.method, a.target)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		reached[shop], slipped[shop] = all, unseen
+	})
+	return reached, slipped
+}
+
+// play makes an attempt at a shop and returns the status of an answer that brings the page up, or 0.
+func (s *street) play(t testing.TB, w *wire, shop *shop, a attempt) int {
+	a.target = strings.ReplaceAll(a.target, shopName, shop.host)
+	status, body, err := w.ask(a, shop.host)
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		t.Errorf("%s: %s %q: %v", shop.host, a.method, a.target, err)
+	}
+	if a.method == http.MethodHead && body.length == int64(len(s.page)) || bytes.Contains(body.text, []byte(s.secret)) {
+		return status
+	}
+	return 0
+}
+
+// wire is a connection that is kept and made again.
+type wire struct {
+	dial   func() (net.Conn, error)
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+// content is an answer's body, and how long it is said to be.
+type content struct {
+	text   []byte
+	length int64
+}
+
+// ask sends a request as it is. A connection that was kept may have ended meanwhile, and is tried once more.
+func (w *wire) ask(a attempt, host string) (status int, body content, err error) {
+	for kept := w.conn != nil; ; kept = false {
+		status, body, err = w.exchange(a, host)
+		if err == nil {
+			return status, body, nil
+		}
+		w.close()
+		if e, ok := errors.AsType[net.Error](err); !kept || ok && e.Timeout() {
+			return 0, content{}, err
+		}
+	}
+}
+
+func (w *wire) exchange(a attempt, host string) (status int, body content, err error) {
+	if w.conn == nil {
+		if w.conn, err = w.dial(); err != nil {
+			return 0, content{}, err
+		}
+		w.reader = bufio.NewReader(w.conn)
+	}
+	if err := w.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return 0, content{}, err
+	}
+	var length string
+	if a.method == http.MethodPost {
+		length = "Content-Length: 0\r\n"
+	}
+	if _, err := io.WriteString(w.conn, a.method+" "+a.target+" HTTP/1.1\r\nHost: "+host+"\r\n"+length+"\r\n"); err != nil {
+		return 0, content{}, err
+	}
+	res, err := http.ReadResponse(w.reader, &http.Request{Method: a.method})
+	if err != nil {
+		return 0, content{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, content{}, err
+	}
+	if res.Close || res.StatusCode == http.StatusBadRequest { // some say nothing and end it all the same
+		w.close()
+	}
+	return res.StatusCode, content{text, res.ContentLength}, nil
+}
+
+func (w *wire) close() {
+	if w.conn != nil {
+		w.conn.Close()
+		w.conn = nil
+	}
+}
+
+func realServersSeed(t testing.TB) uint64 {
+	text := os.Getenv("GATE451_TEST_SEED")
+	if text == "" {
+		return 451
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatal("GATE451_TEST_SEED: ", err)
+	}
+	return seed
+}
+
+// corpusTargets are the targets with which the corpus attempts a governed path.
+func corpusTargets(t testing.TB) (all []attempt) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/bypass.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	governed := strings.NewReplacer("/buy", "/cart", "/BUY", "/CART", "/%62uy", "/%63art")
+	for line := range bytes.Lines(text) {
+		var r struct{ Group, Method, Target string }
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains([]string{"path", "host", "method"}, r.Group) && slices.Contains(methods, r.Method) && r.Target != "" {
+			all = append(all, attempt{r.Method, governed.Replace(r.Target)})
+		}
+	}
+	if len(all) < 70 {
+		t.Fatalf("the corpus has %d targets only", len(all))
+	}
+	return all
+}

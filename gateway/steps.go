@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gate451/gateway/geoip"
+	"gate451/rules"
+)
+
+// Step is one step of the way to a decision, in words for people.
+type Step struct {
+	About, Text string
+}
+
+// Steps tells the way to the decision from the request to the verdict, for people.
+func (a *Account) Steps() []Step {
+	request := a.request.Method + " " + shown(a.question.URL)
+	if host := a.question.Header.Get("Host"); host != "" {
+		request += ", Host: " + shown(host)
+	}
+	steps := []Step{{"request", request}, {"instant", fmt.Sprintf("%s (%v)", a.instant(a.question.At), a.zone)}}
+	if a.rejected != nil {
+		return append(steps, Step{"verdict", fmt.Sprintf("REJECTED, answered %d: %s", a.rejected.Status, a.rejected.Detail)})
+	}
+	steps = append(steps, Step{"client", a.clientWords()})
+	steps = append(steps, a.countrySteps()...)
+	for _, reading := range a.explanation.Readings {
+		steps = append(steps, Step{"reading", readingWords(reading)})
+		for _, rule := range reading.Rules {
+			if rule.Claims {
+				steps = append(steps, Step{"rule", rule.Rule.ID + " " + a.ruleWords(rule)})
+			}
+		}
+	}
+	return append(steps, a.verdictSteps()...)
+}
+
+// shown returns a text as it is, or quoted if a terminal could take it for more than text.
+func shown(text string) string {
+	if quoted := strconv.Quote(text); quoted[1:len(quoted)-1] != text {
+		return quoted
+	}
+	return text
+}
+
+func (a *Account) instant(at time.Time) string { return at.In(a.zone).Format(time.RFC3339Nano) }
+
+func (a *Account) clientWords() string {
+	switch {
+	case a.clientErr != nil:
+		return "cannot be established: " + a.clientErr.Error()
+	case a.client.Hop > 0:
+		return fmt.Sprintf("%v, number %d from the right in %s, which the trusted proxy %v sent", a.client.Addr, a.client.Hop, a.client.Header, a.client.Peer)
+	}
+	return fmt.Sprintf("%v, the other end of the connection", a.client.Addr)
+}
+
+func (a *Account) countrySteps() []Step {
+	var steps []Step
+	w := &a.whereabouts
+	if w.Carrier != "" {
+		steps = append(steps, Step{"client", fmt.Sprintf("judged by %v, which the address carries (%s)", w.Judged, w.Carrier)})
+	}
+	if w.NonPublic.IsValid() {
+		steps = append(steps, Step{"client", fmt.Sprintf("not a public address: it is in %v", w.NonPublic)})
+	}
+	for _, f := range w.Findings {
+		steps = append(steps, Step{"source", f.Source + ": " + findingWords(f)})
+	}
+	return append(steps, Step{"country", originWords(&a.origin)})
+}
+
+func findingWords(f geoip.Finding) string {
+	var text string
+	switch {
+	case f.Err != nil:
+		text = "cannot be read: " + f.Err.Error()
+	case !f.Network.IsValid():
+		text = "has no addresses of this kind"
+	case f.Country != 0:
+		text = strings.Join(append([]string{f.Country.String()}, f.Subdivisions...), ", ")
+	case len(f.Said) > 0:
+		text = strings.Join(f.Said, ", ")
+	default:
+		text = "nothing"
+	}
+	if f.Network.IsValid() {
+		text += fmt.Sprintf(" for %v", f.Network)
+	}
+	if f.Traits.Has(rules.StaleDatabase) {
+		text += "; the database is older than geoip.max_age"
+	}
+	return text
+}
+
+func originWords(o *rules.Origin) string {
+	if o.Country == 0 {
+		return "unknown"
+	}
+	text := fmt.Sprintf("%v, %s", o.Country, o.Country.Name())
+	for _, other := range o.Others {
+		text += fmt.Sprintf("; and %v, %s", other, other.Name())
+	}
+	if len(o.Subdivisions) > 0 {
+		text += " (" + strings.Join(o.Subdivisions, ", ") + ")"
+	}
+	return text
+}
+
+func readingWords(reading rules.ReadingStep) string {
+	text := strconv.Quote(reading.Path)
+	if len(reading.Activities) == 0 {
+		return text + " is no activity of the policy"
+	}
+	text += " is activity " + strings.Join(reading.Activities, ", ")
+	if len(reading.Products) > 0 {
+		text += ", product " + strings.Join(reading.Products, ", ")
+	}
+	return text
+}
+
+// ruleWords says what a rule that is about the activity does, and why.
+func (a *Account) ruleWords(s rules.RuleStep) string {
+	force := a.intervalWords(s.Rule.Effective)
+	switch {
+	case !s.Concerns:
+		return "is about other products: " + strings.Join(s.Rule.Products, ", ")
+	case !s.Applies:
+		return "does not list " + a.origin.Country.String()
+	case s.Reason == rules.ReasonNotEffective && a.decision.At.Before(s.Rule.Effective.From):
+		return "is not in force yet: " + force
+	case s.Reason == rules.ReasonNotEffective:
+		return "is no longer in force: " + force
+	case s.Reason == rules.ReasonExempt:
+		return strings.TrimSuffix("is lifted by an exception: "+s.Exception.Note, ": ")
+	}
+	does := "blocks: "
+	switch {
+	case s.Verdict == rules.Allow:
+		does = "allows: "
+	case s.Rule.Mode == rules.Shadow:
+		does = "would block, but is in shadow mode: "
+	}
+	return does + reasonWords(s.Reason) + "; in force " + force
+}
+
+func (a *Account) intervalWords(i rules.Interval) string {
+	var words []string
+	if !i.From.IsZero() {
+		words = append(words, "from "+a.instant(i.From))
+	}
+	if !i.Until.IsZero() {
+		words = append(words, "until "+a.instant(i.Until))
+	}
+	if len(words) == 0 {
+		return "at all times"
+	}
+	return strings.Join(words, " ")
+}
+
+func (a *Account) verdictSteps() []Step {
+	var steps []Step
+	d := &a.decision
+	for s := range d.Shadows {
+		steps = append(steps, Step{"shadow", s.Rule.ID + " would block: " + s.Reason.String()})
+	}
+	text := "ALLOW"
+	if d.Verdict == rules.Block {
+		text = "BLOCK, answered 451"
+	}
+	text += ": " + d.Reason.String() + " (" + reasonWords(d.Reason) + ")"
+	if d.Rule != nil {
+		text += ", by " + d.Rule.ID
+	}
+	steps = append(steps, Step{"verdict", text})
+	if d.Verdict == rules.Allow && a.routes != nil {
+		steps = append(steps, Step{"route", a.routeWords()})
+	}
+	return append(steps, Step{"policy", d.Policy})
+}
+
+func (a *Account) routeWords() string {
+	if r := a.routes.find(a.judgement.request.Host); r != nil {
+		return "forwarded to " + r.name
+	}
+	return fmt.Sprintf("none names the host %s: answered 421", a.judgement.request.Host)
+}
+
+// reasonWords says what a reason means.
+func reasonWords(reason rules.Reason) string {
+	switch reason {
+	case rules.ReasonUngoverned:
+		return "the request is no activity of the policy"
+	case rules.ReasonOtherProduct:
+		return "no rule for the activity is about the product"
+	case rules.ReasonCountryNotListed:
+		return "no rule about the product lists the country"
+	case rules.ReasonNotEffective:
+		return "the rule is not in force at the instant"
+	case rules.ReasonExempt:
+		return "an exception lifts the rule"
+	case rules.ReasonUndeterminedProduct:
+		return "the product could not be read out of the request"
+	case rules.ReasonAnonymized:
+		return "the address hides where the buyer is"
+	case rules.ReasonUnknownCountry:
+		return "no source knows the country"
+	case rules.ReasonStaleDatabase:
+		return "the database is too old to be believed"
+	case rules.ReasonPrivateNetwork:
+		return "the address is not a public one"
+	case rules.ReasonClientAddress:
+		return "the buyer's address could not be established"
+	case rules.ReasonListedCountry:
+		return "the rule lists the country"
+	}
+	return reason.String()
+}
