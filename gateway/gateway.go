@@ -34,7 +34,7 @@ type Gateway struct {
 
 	public, admin net.Listener
 	ready         atomic.Bool
-	running       sync.WaitGroup // exchanges, upgraded ones too
+	running       atomic.Int64 // exchanges, upgraded ones too
 	watched       []watched
 }
 
@@ -195,17 +195,16 @@ func (g *Gateway) drain(public *http.Server, kill context.Context) error {
 
 // waitForUpgraded waits for the exchanges that the server no longer counts, because they left HTTP.
 func (g *Gateway) waitForUpgraded(limit context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		g.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-limit.Done():
-		return limit.Err()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for g.running.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-limit.Done():
+			return limit.Err()
+		}
 	}
+	return nil
 }
 
 func (g *Gateway) publicServer(alive context.Context) *http.Server {
@@ -249,16 +248,22 @@ func (l serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// databasePoll is how often databases are looked at where the operating system reports no change. Reading and checking
+// a large one takes a while, so that a bad one should not be tried again every few seconds.
+const databasePoll = 30 * time.Second
+
 // watchers note the state of the files before they are loaded, so that no change is lost.
 func watchers(cfg *config.Config, opts Options) (policy, databases, certs *watch.Watcher) {
-	files := func(paths ...string) *watch.Watcher {
-		return watch.New(slices.DeleteFunc(paths, func(path string) bool { return path == "" }), watch.Options{Logger: opts.Logger})
+	files := func(poll time.Duration, paths ...string) *watch.Watcher {
+		named := slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+		return watch.New(named, watch.Options{Logger: opts.Logger, Poll: poll})
 	}
 	policyFile := cfg.Policy
 	if opts.Policy != nil {
 		policyFile = ""
 	}
-	return files(policyFile), files(append(slices.Clone(cfg.GeoIP.Databases), cfg.GeoIP.Anonymous)...), files(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	return files(0, policyFile), files(databasePoll, append(slices.Clone(cfg.GeoIP.Databases), cfg.GeoIP.Anonymous)...),
+		files(0, cfg.TLS.CertFile, cfg.TLS.KeyFile)
 }
 
 // Reload reads the policy, the databases and the certificate again. What is bad changes nothing; the error says what

@@ -59,31 +59,37 @@ func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Response().Writer = x
 		method := c.Request().Method
 		defer func() {
-			if fault := recover(); fault != nil {
-				defer g.contain(fault, x, c.Request())
-			}
+			cut := g.contain(recover(), x, c.Request())
 			name := "other"
 			if x.route != nil {
 				name = x.route.name
 			}
 			g.metrics.requests.WithLabelValues(name, methodLabel(method), statusLabel(x.status)).Inc()
 			g.metrics.requestDuration.WithLabelValues(name).Observe(time.Since(start).Seconds())
-			g.running.Done()
+			g.running.Add(-1)
+			if cut {
+				panic(http.ErrAbortHandler) // the server's own way to cut an answer off so that its client notices
+			}
 		}()
 		return next(c)
 	}
 }
 
-// contain ends an exchange whose handler has panicked.
-func (g *Gateway) contain(fault any, x *exchange, r *http.Request) {
+// contain ends an exchange whose handler has panicked with a fault, if there is one. It reports whether the answer has
+// begun, so that only cutting it off is left.
+func (g *Gateway) contain(fault any, x *exchange, r *http.Request) (cut bool) {
+	if fault == nil {
+		return false
+	}
 	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(http.ErrAbortHandler) // the server's own way to cut an answer off so that its client notices
+		return true
 	}
 	g.log.Error("a request's handler panicked", slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
 	if x.status != 0 {
-		panic(http.ErrAbortHandler)
+		return true
 	}
 	short(x, r, http.StatusInternalServerError)
+	return false
 }
 
 // statusLabel is the status of an answer; 0 stands for an exchange that ended before there was one.
