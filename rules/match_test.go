@@ -113,7 +113,7 @@ func naive(pattern, target []string) bool {
 
 func TestFoldRune(t *testing.T) {
 	t.Parallel()
-	for r := rune(0); r <= unicode.MaxRune; r++ {
+	for r := rune(0); r <= 0x1FFFF; r++ { // no letter beyond has case
 		if foldRune(r) != foldRune(unicode.ToUpper(r)) && unicode.ToLower(unicode.ToUpper(r)) == r {
 			t.Errorf("%q and its capital fold to %q and %q", r, foldRune(r), foldRune(unicode.ToUpper(r)))
 		}

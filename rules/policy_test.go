@@ -181,7 +181,7 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 451))
 	reasons := make(map[Reason]int)
-	for range 150 {
+	for range 100 {
 		text := randomPolicy(random)
 		p := parse(t, text)
 		for range 60 {

@@ -149,14 +149,14 @@ func newCell(entries []entry) *cell {
 	slices.SortFunc(bounds, time.Time.Compare)
 	bounds = slices.CompactFunc(bounds, time.Time.Equal)
 
-	var active []int                     // sorted
+	now := newActive(entries)
 	starts := make([][]int, len(bounds)) // entries by the bound at which they begin
 	ends := make([][]int, len(bounds))
 	for i, e := range entries {
 		if from, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.From, time.Time.Compare); ok {
 			starts[from] = append(starts[from], i)
 		} else {
-			active = append(active, i)
+			now.begin(i)
 		}
 		if until, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.Until, time.Time.Compare); ok {
 			ends[until] = append(ends[until], i)
@@ -164,18 +164,16 @@ func newCell(entries []entry) *cell {
 	}
 
 	c := &cell{bounds: bounds, segments: make([]segment, 0, len(bounds)+1)}
-	idle, weights := idleRules(entries, starts, ends), weightsOf(entries)
-	c.segments = append(c.segments, newSegment(entries, weights, active, idle[0]))
+	idle := idleRules(entries, starts, ends)
+	c.segments = append(c.segments, now.segment(idle[0]))
 	for i := range bounds {
 		for _, e := range ends[i] {
-			at, _ := slices.BinarySearch(active, e)
-			active = slices.Delete(active, at, at+1)
+			now.end(e)
 		}
 		for _, e := range starts[i] {
-			at, _ := slices.BinarySearch(active, e)
-			active = slices.Insert(active, at, e)
+			now.begin(e)
 		}
-		c.segments = append(c.segments, newSegment(entries, weights, active, idle[i+1]))
+		c.segments = append(c.segments, now.segment(idle[i+1]))
 	}
 	return c
 }
@@ -209,29 +207,72 @@ func idleRules(entries []entry, starts, ends [][]int) []*Rule {
 	return idle
 }
 
-// newSegment keeps of the active entries those that can matter: all shadow rules that would block, and the
-// enforced ones by weight, up to the first that applies whatever the request is.
-func newSegment(entries []entry, weights []weight, active []int, idle *Rule) segment {
-	s := segment{idle: idle}
-	for _, i := range active {
-		switch e := entries[i]; {
-		case e.rule.Mode == Enforce:
-			s.idle = nil
-		case e.verdict == Block:
-			s.entries = append(s.entries, e)
+// active holds the entries that are active at one time: lists of indices, sorted, of the shadow rules that would block
+// and, for each weight, of the enforced rules.
+type active struct {
+	entries []entry
+	weights []weight
+	shadows []int
+	lists   [][]int // by weight, the heaviest first
+}
+
+func newActive(entries []entry) *active {
+	a := &active{entries: entries}
+	for _, e := range entries {
+		if !slices.Contains(a.weights, e.weight()) {
+			a.weights = append(a.weights, e.weight())
 		}
 	}
-	for _, w := range weights {
-		for _, i := range active {
-			e := entries[i]
-			if e.rule.Mode != Enforce || e.weight() != w {
-				continue
-			}
-			s.entries = append(s.entries, e)
-			if !e.rule.conditional() {
+	slices.SortFunc(a.weights, func(a, b weight) int {
+		return cmp.Or(cmp.Compare(a.verdict, b.verdict), cmp.Compare(b.reason, a.reason))
+	})
+	a.lists = make([][]int, len(a.weights))
+	return a
+}
+
+// list returns the list that an entry belongs to; nil if the entry never matters.
+func (a *active) list(i int) *[]int {
+	switch e := a.entries[i]; {
+	case e.rule.Mode == Enforce:
+		return &a.lists[slices.Index(a.weights, e.weight())]
+	case e.verdict == Block:
+		return &a.shadows
+	}
+	return nil
+}
+
+func (a *active) begin(i int) {
+	if list := a.list(i); list != nil {
+		at, _ := slices.BinarySearch(*list, i)
+		*list = slices.Insert(*list, at, i)
+	}
+}
+
+func (a *active) end(i int) {
+	if list := a.list(i); list != nil {
+		at, _ := slices.BinarySearch(*list, i)
+		*list = slices.Delete(*list, at, at+1)
+	}
+}
+
+// segment keeps of the active entries those that can matter: all shadow rules, and the enforced ones by weight, up to the
+// first that applies whatever the request is. The idle rule is named where no enforced one is active.
+func (a *active) segment(idle *Rule) segment {
+	var s segment
+	for _, i := range a.shadows {
+		s.entries = append(s.entries, a.entries[i])
+	}
+	shadows := len(s.entries)
+	for _, list := range a.lists {
+		for _, i := range list {
+			s.entries = append(s.entries, a.entries[i])
+			if !a.entries[i].rule.conditional() {
 				return s
 			}
 		}
+	}
+	if len(s.entries) == shadows {
+		s.idle = idle
 	}
 	return s
 }
@@ -243,17 +284,3 @@ type weight struct {
 }
 
 func (e entry) weight() weight { return weight{e.verdict, e.reason} }
-
-// weightsOf returns the weights of the entries, the heaviest first.
-func weightsOf(entries []entry) []weight {
-	var weights []weight
-	for _, e := range entries {
-		if !slices.Contains(weights, e.weight()) {
-			weights = append(weights, e.weight())
-		}
-	}
-	slices.SortFunc(weights, func(a, b weight) int {
-		return cmp.Or(cmp.Compare(a.verdict, b.verdict), cmp.Compare(b.reason, a.reason))
-	})
-	return weights
-}
