@@ -65,6 +65,8 @@ func (w *walker) checkTLS(c *Config) {
 		w.report("tls.cert_file has no tls.key_file; name both, or neither", &c.TLS.CertFile)
 	case key && !cert:
 		w.report("tls.key_file has no tls.cert_file; name both, or neither", &c.TLS.KeyFile)
+	case cert && c.HTTP2Cleartext:
+		w.warn("http2_cleartext makes no difference with a certificate, as nothing is cleartext then; leave it out", &c.HTTP2Cleartext)
 	}
 }
 

@@ -10,19 +10,20 @@ import (
 // Config is a valid gateway.yaml. The struct tags are the one source of its keys, defaults and
 // descriptions: the loader, the environment variables and the JSON Schema all come from them.
 type Config struct {
-	Listen        string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
-	TLS           TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
-	ClientIP      ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
-	Routes        []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
-	Policy        string   `yaml:"policy" format:"file" required:"true" example:"policy.yaml" doc:"File with the rules. It is watched."`
-	GeoIP         GeoIP    `yaml:"geoip" doc:"How an address becomes a country."`
-	CountryHeader string   `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
-	GovernedCache string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
-	Refusal       Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
-	Admin         Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
-	Limits        Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
-	Shutdown      Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
-	Log           Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
+	Listen         string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
+	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
+	HTTP2Cleartext bool     `yaml:"http2_cleartext" format:"switch" default:"false" doc:"Whether HTTP/2 is spoken without TLS too, to clients that begin with it (prior knowledge), as balancers do. HTTP/2 over TLS needs no switch."`
+	ClientIP       ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
+	Routes         []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
+	Policy         string   `yaml:"policy" format:"file" required:"true" example:"policy.yaml" doc:"File with the rules. It is watched."`
+	GeoIP          GeoIP    `yaml:"geoip" doc:"How an address becomes a country."`
+	CountryHeader  string   `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
+	GovernedCache  string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
+	Refusal        Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
+	Admin          Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
+	Limits         Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
+	Shutdown       Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
+	Log            Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
 
 	file     string
 	places   map[any]Problem
@@ -82,6 +83,8 @@ type Limits struct {
 	HeaderTimeout time.Duration `yaml:"header_timeout" format:"duration" default:"10s" min:"1ms" doc:"Longest time a client may take to send its header."`
 	IdleTimeout   time.Duration `yaml:"idle_timeout" format:"duration" default:"120s" min:"1ms" doc:"How long a client's unused connection stays open."`
 	BodyBytes     int64         `yaml:"body_bytes" format:"size" default:"0" doc:"Largest request body; 0 sets no limit."`
+	HTTP2Streams  int           `yaml:"http2_streams" format:"count" default:"100" min:"1" doc:"Most requests that one HTTP/2 connection may have under way."`
+	Connections   int           `yaml:"connections_per_address" format:"count" default:"0" doc:"Most connections that one address may have open, or one /64 of IPv6; 0 sets no limit. Trusted proxies may have any number."`
 }
 
 // Shutdown says how the gateway stops. Requests are served during Delay, with /readyz already failing,

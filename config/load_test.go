@@ -99,7 +99,7 @@ func defaults() *Config {
 		CountryHeader: "X-Country-Code",
 		GovernedCache: "private",
 		Admin:         Admin{Listen: "127.0.0.1:9451"},
-		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute},
+		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, HTTP2Streams: 100},
 		Shutdown:      Shutdown{Timeout: time.Minute},
 		Log:           Log{Level: slog.LevelInfo, Format: "json"},
 	}
@@ -154,7 +154,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		GovernedCache: "untouched",
 		Refusal:       Refusal{BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"}},
 		Admin:         Admin{Listen: "[::1]:9452"},
-		Limits:        Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20},
+		Limits:        Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20, HTTP2Streams: 250, Connections: 64},
 		Shutdown:      Shutdown{Delay: 5 * time.Second, Timeout: 2 * time.Minute},
 		Log:           Log{Level: slog.LevelDebug, Format: "text"},
 	}
@@ -164,6 +164,18 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	if len(c.Warnings()) > 0 {
 		t.Errorf("warnings: %v", c.Warnings())
+	}
+}
+
+func TestASwitchIsReadWithAndWithoutQuotes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"true": true, "false": false, `"true"`: true, "'false'": false} {
+		if c := parse(t, minimal+"http2_cleartext: "+text+"\n"); c.HTTP2Cleartext != want {
+			t.Errorf("%s means %v", text, c.HTTP2Cleartext)
+		}
+	}
+	if c := parse(t, minimal, "GATE451_HTTP2_CLEARTEXT=true"); !c.HTTP2Cleartext {
+		t.Error("the variable is not read")
 	}
 }
 

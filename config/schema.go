@@ -58,8 +58,11 @@ func (f field) schema() map[string]any {
 		s["type"], s["enum"] = "string", f.enum
 	default:
 		s["type"], s["pattern"] = "string", formats[f.format].pattern.String()
-		if formats[f.format].number {
-			s["type"], s["minimum"] = []string{"string", "integer"}, 0
+		if bare := formats[f.format].bare; bare != "" {
+			s["type"] = []string{"string", bare}
+			if bare == "integer" {
+				s["minimum"] = 0
+			}
 		}
 	}
 	if f.doc != "" {

@@ -77,6 +77,10 @@ func refusal(s map[string]any, value any) string {
 		if !strings.Contains(fmt.Sprint(s["type"]), "integer") {
 			return "an integer is not " + fmt.Sprint(s["type"])
 		}
+	case bool:
+		if !strings.Contains(fmt.Sprint(s["type"]), "boolean") {
+			return "a boolean is not " + fmt.Sprint(s["type"])
+		}
 	default:
 		return fmt.Sprintf("%T", value)
 	}
@@ -111,7 +115,7 @@ func TestTheSchemaAcceptsWhatLoadAccepts(t *testing.T) {
 
 func TestTheSchemaRefusesMistakes(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"unknown_key", "later_keys", "wrong_type", "missing", "no_routes", "duration", "size", "override", "header", "enum", "listen", "host", "upstream", "url"} {
+	for _, name := range []string{"unknown_key", "later_keys", "wrong_type", "missing", "no_routes", "duration", "size", "switch", "override", "header", "enum", "listen", "host", "upstream", "url"} {
 		src, err := os.ReadFile("testdata/bad/" + name + ".yaml")
 		if err != nil {
 			t.Fatal(err)

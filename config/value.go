@@ -56,56 +56,64 @@ type format struct {
 	is      string         // completes: "x" is not
 	right   string         // what would be right
 	pattern *regexp.Regexp // also used by the JSON Schema, so within ECMA-262
-	number  bool           // may be written as a YAML integer
+	bare    string         // type of YAML, and of JSON Schema, in which it may be written besides text; none if empty
 	parse   func(text string) (any, error)
 }
 
 var formats = map[string]format{
 	"listen": {
 		"an address to listen on", "write host:port, such as :8080 or 127.0.0.1:8080",
-		regexp.MustCompile(`^(|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]):[0-9]{1,5}$`), false, parseListen,
+		regexp.MustCompile(`^(|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]):[0-9]{1,5}$`), "", parseListen,
 	},
 	"file": {
 		"a path", "write the path of a file, relative to the folder of this one",
-		regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`), false, verbatim,
+		regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`), "", verbatim,
 	},
 	"network": {
 		"a network", "write an address or a prefix, such as 10.0.0.0/8 or \"2001:db8::/32\", IPv6 in quotes",
-		regexp.MustCompile(`^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`), false, parseNetwork,
+		regexp.MustCompile(`^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`), "", parseNetwork,
 	},
 	"host": {
 		"a host", "write a name without scheme, port or path, such as shop.example, *.shop.example or \"*\"",
-		regexp.MustCompile(`^(\*|(\*\.)?[^\s*/:@?#%\\]+|\[[0-9A-Fa-f:.]+\])$`), false, parseHost,
+		regexp.MustCompile(`^(\*|(\*\.)?[^\s*/:@?#%\\]+|\[[0-9A-Fa-f:.]+\])$`), "", parseHost,
 	},
 	"upstream": {
 		"an upstream", "write scheme, host and port and no path, such as http://10.0.0.5:3000",
-		regexp.MustCompile(`^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$`), false, parseUpstream,
+		regexp.MustCompile(`^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$`), "", parseUpstream,
 	},
 	"url": {
 		"a web address", "write one with scheme and host, such as https://shop.example/legal",
-		regexp.MustCompile(`^https?://[!#-;=?-\[\]_a-z~]+$`), false, parseURL,
+		regexp.MustCompile(`^https?://[!#-;=?-\[\]_a-z~]+$`), "", parseURL,
 	},
 	"header": {
 		"a header name", "write letters, digits and hyphens, such as X-Forwarded-For",
-		regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`), false, parseHeader,
+		regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`), "", parseHeader,
 	},
 	"country": {
 		"a country", "write its ISO 3166-1 code of two capital letters, such as US",
-		regexp.MustCompile(`^[A-Z]{2}$`), false, verbatim,
+		regexp.MustCompile(`^[A-Z]{2}$`), "", verbatim,
 	},
 	"name": {
 		"a route name", "write up to 63 letters, digits, dots, hyphens and underscores, such as shop",
-		regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), false, parseName,
+		regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "", parseName,
 	},
 	"duration": {
 		"a duration", "write whole numbers with ms, s, m, h or d, such as 10s, 1h30m or 60d",
-		regexp.MustCompile(`^([0-9]+(ms|s|m|h|d))+$`), false, parseDuration,
+		regexp.MustCompile(`^([0-9]+(ms|s|m|h|d))+$`), "", parseDuration,
 	},
 	"size": {
 		"a size", "write bytes, or a whole number with KiB, MiB or GiB, such as 64KiB",
-		regexp.MustCompile(`^[0-9]+(KiB|MiB|GiB)?$`), true, parseSize,
+		regexp.MustCompile(`^[0-9]+(KiB|MiB|GiB)?$`), "integer", parseSize,
 	},
-	"level": {"a log level", "", regexp.MustCompile(``), false, parseLevel},
+	"count": {
+		"a number", "write a whole one, such as 100",
+		regexp.MustCompile(`^(0|[1-9][0-9]*)$`), "integer", parseCount,
+	},
+	"switch": {
+		"a switch", "write true or false",
+		regexp.MustCompile(`^(true|false)$`), "boolean", func(text string) (any, error) { return text == "true", nil },
+	},
+	"level": {"a log level", "", regexp.MustCompile(``), "", parseLevel},
 }
 
 var (
@@ -290,6 +298,14 @@ func parseSize(text string) (any, error) {
 		return nil, fmt.Errorf("%s is too much; write at most 1048576GiB", text)
 	}
 	return n * unit, nil
+}
+
+func parseCount(text string) (any, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n > 1_000_000 {
+		return nil, fmt.Errorf("%s is too much; write at most 1000000", text)
+	}
+	return n, nil
 }
 
 func parseLevel(text string) (any, error) {

@@ -96,7 +96,7 @@ func (w *walker) value(node ast.Node, place Problem, f field, path []string, int
 			w.reportAt(place, "%s is a single value; %s", f.key, f.right())
 			return
 		}
-		if w.set(text, f, into, place) && !isText(node) && !formats[f.format].number {
+		if w.set(text, f, into, place) && !isText(node) && formats[f.format].bare == "" {
 			w.reportAt(place, "%s is not text to YAML; put it in quotes", show(text))
 		}
 	}

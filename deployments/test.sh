@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Every check that a change has to pass. On a Debian machine with Go it installs what the checks run, builds the linter and
-# the vulnerability scanner into .bin/ once per version, and goes on after a failure, so that one run shows all of them.
+# Every check that a change has to pass. On a Debian machine with Go it installs what the checks run, builds the linter,
+# the vulnerability scanner and h2spec into .bin/ once per version, and goes on after a failure, so that one run shows all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 GOLANGCI_LINT_VERSION=v2.15.0
 GOVULNCHECK_VERSION=v1.9.0
+H2SPEC_VERSION=v2.2.1+incompatible # the latest that the module proxy offers
 LEAST_COVERAGE=85 # percent of the statements of each package, by its own tests; rules has no statement untested
 
 # What the checks run, as program=package or file=package.
@@ -17,6 +18,17 @@ NEEDS=(
 	shellcheck=shellcheck
 	redis-server=redis-server
 	nginx=nginx
+	apache2=apache2-bin
+	lighttpd=lighttpd
+	/usr/bin/php=php-cli
+	/usr/bin/php-cgi=php-cgi
+	/usr/share/php/Symfony/Component/HttpFoundation/autoload.php=php-symfony-http-foundation
+	java=default-jre-headless
+	/usr/share/tomcat10/bin/bootstrap.jar=tomcat10-common
+	node=nodejs
+	/usr/bin/python3=python3
+	/usr/lib/python3/dist-packages/django=python3-django
+	/usr/lib/python3/dist-packages/werkzeug=python3-werkzeug
 	promtool=prometheus
 	chromium=chromium
 	/usr/share/tor/geoip=tor-geoipdb
@@ -134,6 +146,7 @@ tool() {
 tools() {
 	tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$GOLANGCI_LINT_VERSION"
 	tool govulncheck golang.org/x/vuln/cmd/govulncheck "$GOVULNCHECK_VERSION"
+	tool h2spec github.com/summerwind/h2spec/cmd/h2spec "$H2SPEC_VERSION"
 }
 
 format() {
@@ -160,6 +173,11 @@ vulnerabilities() {
 tests() {
 	GATE451_REQUIRE_ALL=1 go test -race -count=1 -timeout 20m -coverprofile="$WORK/running" ./...
 	mv "$WORK/running" "$WORK/coverage"
+}
+
+# reproducible rebuilds the embedded database, which takes too long under the race detector.
+reproducible() {
+	GATE451_REQUIRE_ALL=1 go test -count=1 -run '^TestEmbeddedIsReproducible$' ./gateway/geoip
 }
 
 # coverage counts, for each package, the statements that the package's own tests run. What the tests of other packages
@@ -202,6 +220,7 @@ must
 TOOLS=$BIN/$(go env GOVERSION)
 export GOLANGCI_LINT=$TOOLS/golangci-lint-$GOLANGCI_LINT_VERSION # deployments/lint_test.go runs it, too
 GOVULNCHECK=$TOOLS/govulncheck-$GOVULNCHECK_VERSION
+export H2SPEC=$TOOLS/h2spec-$H2SPEC_VERSION # the gateway's tests run it
 step tools tools
 must
 step gofmt format
@@ -213,4 +232,6 @@ step golangci-lint "$GOLANGCI_LINT" run ./...
 step govulncheck vulnerabilities
 step 'go test' tests
 step coverage coverage
+step 'embedded database' reproducible
+step fuzz deployments/fuzz.sh 3s
 must

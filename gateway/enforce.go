@@ -63,7 +63,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(databasesOf(e.places))
+	registry.MustRegister(databaseCollector{e.places}, policyCollector{e.policy})
 	return e, nil
 }
 
@@ -82,8 +82,8 @@ func (e *Enforcer) Reload() error {
 // contextKey is where Enforce leaves the judgement of a request that passes.
 const contextKey = "gate451.judgement"
 
-// DecisionOf returns what Enforce has decided about the request; ok is false if it has not seen it. The decision must
-// not be kept after the handler returns.
+// DecisionOf returns what Enforce has decided about the request to the handlers behind it; ok is false if it has not
+// seen the request, and again once it has returned. The decision must not be kept after the handler returns.
 func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
 	j, ok := c.Get(contextKey).(*judgement)
 	if !ok {
@@ -118,6 +118,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 		return nil
 	}
 	c.Set(contextKey, j)
+	defer c.Set(contextKey, nil) // or else whoever asks later would be told of another request
 	return next(c)
 }
 
@@ -133,6 +134,9 @@ func (e *Enforcer) reject(c echo.Context, err error) {
 	short(c.Response(), c.Request(), status)
 }
 
+// patience is how long a client that has its answer may go on sending a body before the connection is cut.
+const patience = 5 * time.Second
+
 // short answers with nothing but the status in words, and closes the connection.
 func short(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
@@ -141,6 +145,8 @@ func short(w http.ResponseWriter, r *http.Request, status int) {
 	h.Set("Cache-Control", "no-store")
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
+		// The server reads some of the rest before it closes, however slowly it comes.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

@@ -141,21 +141,21 @@ func TestStepsTellTheWay(t *testing.T) {
 	}{
 		{"rules on many dates", "50.114.0.1", "/cart/hers", nil, "client: 50.114.0.1, the other end of the connection\n" + american +
 			"reading: \"/cart/hers\" is activity sale, product hers\nrule: always does not list US\n" +
-			"rule: coming is not in force yet: from 2030-01-01T00:00:00+01:00\nrule: gone is no longer in force: from 2020-01-01T00:00:00+01:00 until 2021-01-01T00:00:00+01:00\n" +
-			"rule: licensed is about other products: his\nrule: trial would block, but is in shadow mode: the rule lists the country; in force from 2025-01-01T00:00:00+01:00\n" +
-			"shadow: trial would block: listed_country\nverdict: ALLOW: not_effective (the rule is not in force at the instant), by coming\nroute: forwarded to shop\n"},
+			"rule: coming is not effective yet: from 2030-01-01T00:00:00+01:00\nrule: gone is no longer effective: from 2020-01-01T00:00:00+01:00 until 2021-01-01T00:00:00+01:00\n" +
+			"rule: licensed is about other products: his\nrule: trial would block, but is in shadow mode: the rule lists the country; effective from 2025-01-01T00:00:00+01:00\n" +
+			"shadow: trial would block: listed_country\nverdict: ALLOW: not_effective (the rule is not effective at the instant), by coming\nroute: forwarded to shop\n"},
 		{"an exception with a note", "50.114.0.1", "/cart/his", nil, "client: 50.114.0.1, the other end of the connection\n" + american +
 			"reading: \"/cart/his\" is activity sale, product his\nrule: always is about other products: hers\nrule: coming is about other products: hers\n" +
 			"rule: gone is about other products: hers\nrule: licensed is lifted by an exception: licence 1234\nrule: trial is about other products: hers\n" +
 			"verdict: ALLOW: exempt (an exception lifts the rule), by licensed\nroute: forwarded to shop\n"},
 		{"an override", "203.0.113.1", "/cart/hers", nil, "client: 203.0.113.1, the other end of the connection\nclient: not a public address: it is in 203.0.113.0/24\n" +
 			"source: override: CU for 203.0.113.0/24\nsource: embedded: nothing for 203.0.113.0/24" + stale + "\ncountry: CU, Cuba\n" +
-			"reading: \"/cart/hers\" is activity sale, product hers\nrule: always blocks: the rule lists the country; in force at all times\nrule: coming does not list CU\n" +
+			"reading: \"/cart/hers\" is activity sale, product hers\nrule: always blocks: the rule lists the country; effective at all times\nrule: coming does not list CU\n" +
 			"rule: gone does not list CU\nrule: licensed is about other products: his\nrule: trial does not list CU\n" +
 			"verdict: BLOCK, answered 451: listed_country (the rule lists the country), by always\n"},
 		{"a proxy that tells nothing", "10.0.0.1", "/updates", nil, "client: cannot be established: X-Forwarded-For from 10.0.0.1 names no client; " +
 			"the proxy must set it on every request, to the address that it was called from\ncountry: unknown\nreading: \"/updates\" is activity update\n" +
-			"rule: lenient allows: the buyer's address could not be established; in force at all times\n" +
+			"rule: lenient allows: the buyer's address could not be established; effective at all times\n" +
 			"verdict: ALLOW: client_address (the buyer's address could not be established), by lenient\nroute: forwarded to shop\n"},
 		{"a proxy that tells of a carried address", "10.0.0.1", "/", http.Header{"X-Forwarded-For": {"192.0.2.1, 2002:3272:1::1, 10.0.0.2"}},
 			"client: 2002:3272:1::1, number 2 from the right in X-Forwarded-For, which the trusted proxy 10.0.0.1 sent\n" +

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -207,6 +208,9 @@ func (g *Gateway) waitForUpgraded(limit context.Context) error {
 	return nil
 }
 
+// publicServer bounds what one connection may ask for. A client that resets each of its HTTP/2 streams at once
+// (CVE-2023-44487) gains nothing: a reset stream counts for limits.http2_streams until its handler has returned, and the
+// server ends a connection on which too many more wait for their turn (golang.org/issue/63417).
 func (g *Gateway) publicServer(alive context.Context) *http.Server {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // everything is logged through slog
@@ -219,6 +223,8 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
 		IdleTimeout:       g.cfg.Limits.IdleTimeout,
 		MaxHeaderBytes:    int(g.cfg.Limits.HeaderBytes),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: g.cfg.Limits.HTTP2Streams},
+		Protocols:         g.protocols(),
 		BaseContext:       func(net.Listener) context.Context { return alive },
 		ErrorLog:          stdlog.New(serverLog{g.log}, "", 0),
 		// OPTIONS * is judged and forwarded like everything else.
@@ -234,10 +240,31 @@ func (g *Gateway) servePublic(s *http.Server) error {
 	ln := g.clients.Listen(g.public, clientip.ListenOptions{OnError: func(cause string) {
 		g.metrics.rejected.WithLabelValues("proxy_protocol_" + cause).Inc()
 	}})
+	if limit := g.cfg.Limits.Connections; limit > 0 {
+		ln = (&connections{
+			limit: limit, client: g.single, surplus: g.metrics.rejected.WithLabelValues("connections").Inc, open: make(map[netip.Prefix]int),
+		}).listen(ln)
+	}
 	if g.certs != nil {
 		return s.ServeTLS(ln, "", "")
 	}
 	return s.Serve(ln)
+}
+
+// protocols are those of HTTP that the public listener speaks.
+func (g *Gateway) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(g.cfg.HTTP2Cleartext)
+	return p
+}
+
+// single returns the address of a peer that is one client, and the zero Addr for trusted proxies, behind which there are
+// many, and for peers of which no address is known.
+func (g *Gateway) single(peer net.Addr) netip.Addr {
+	client, _ := g.clients.Resolve(peer.String(), nil) // without headers, only a peer that is not trusted has an address
+	return client.Addr
 }
 
 // serverLog passes on what net/http says of broken connections, which clients cause at will.

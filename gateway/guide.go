@@ -57,7 +57,7 @@ func (d *Demo) writeHead(g *guide, public, admin string) {
 	} else {
 		g.say("  Judged by:          a clock that stands at %s", d.instant())
 	}
-	g.say("\nA browser on this machine comes from no country: it sees every page, but may not buy while a rule on buying is in force.")
+	g.say("\nA browser on this machine comes from no country: it sees every page, but may not buy while a rule on buying is effective.")
 	g.say("To be a buyer from elsewhere, paste these commands into another terminal. Their X-Forwarded-For says where the buyer is;")
 	g.say("the gateway believes it, because the demonstration trusts this machine as it would trust a balancer.")
 }

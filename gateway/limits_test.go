@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -56,6 +57,16 @@ func TestRejections(t *testing.T) {
 	}
 }
 
+// TestSlowRejected shows that a client whose request is rejected cannot hold its connection by keeping its body back.
+func TestSlowRejected(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{})
+	_, reader := g.raw(t, german, "POST / HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 10\r\n\r\nhalf")
+	if text, err := readToEnd(reader); err != nil || !strings.HasPrefix(text, "HTTP/1.1 421 ") {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // TestOptionsStar shows that OPTIONS * is judged and forwarded like everything else.
 func TestOptionsStar(t *testing.T) {
 	t.Parallel()
@@ -78,7 +89,11 @@ func TestOptionsStar(t *testing.T) {
 // TestBodyLimit shows that a body of the limit passes and a longer one does not, whether its length is told or not.
 func TestBodyLimit(t *testing.T) {
 	t.Parallel()
+	var large atomic.Int32
 	g := start(t, setup{config: "limits: {body_bytes: 1KiB}\n", upstream: newShop(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 1024 {
+			large.Add(1)
+		}
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
 			_, _ = io.WriteString(w, "ok") // an error shows in the answer
 		}
@@ -103,6 +118,9 @@ func TestBodyLimit(t *testing.T) {
 	}
 	if got := g.metric(t, `gate451_requests_rejected_total{cause="body_size"}`); got != "3" || rejected != 3 {
 		t.Errorf("counted %s times, want %d", got, rejected)
+	}
+	if n := large.Load(); n > 0 {
+		t.Errorf("the upstream saw %d bodies that were announced to be too long", n)
 	}
 	if got := g.metric(t, `gate451_upstream_errors_total{cause="too_large",route="shop"}`); got != "" {
 		t.Errorf("the upstream is blamed %s times", got)

@@ -25,8 +25,6 @@ type metrics struct {
 	databaseReloads  *prometheus.CounterVec
 	policyReloadOK   prometheus.Gauge
 	policyReloadTime prometheus.Gauge
-	policyInfo       *prometheus.GaugeVec
-	ruleEffective    *prometheus.GaugeVec
 
 	ungoverned prometheus.Counter
 }
@@ -70,8 +68,6 @@ func newMetrics(r prometheus.Registerer, build Build) *metrics {
 		databaseReloads:  counter("geoip_reloads_total", "Databases loaded again, or refused.", "database", "result"),
 		policyReloadOK:   gauge("policy_last_reload_successful", "Whether the last attempt to load the policy succeeded.").WithLabelValues(),
 		policyReloadTime: gauge("policy_last_reload_success_timestamp_seconds", "When the policy was last loaded successfully.").WithLabelValues(),
-		policyInfo:       gauge("policy_info", "The policy in force.", "digest"),
-		ruleEffective:    gauge("rule_effective_timestamp_seconds", "When a rule begins (boundary from) and ends (boundary until).", "rule", "boundary"),
 	}
 	m.ungoverned = m.decisions.WithLabelValues(rules.Allow.String(), rules.ReasonUngoverned.String(), "", "", "", string(rules.Enforce))
 	gauge("build_info", "The running build.", "version", "revision", "goversion").WithLabelValues(build.Version, build.Revision, runtime.Version()).Set(1)
@@ -118,29 +114,44 @@ func lookupResult(o *rules.Origin) string {
 }
 
 // policyLoaded tells what came of an attempt to load the policy.
-func (m *metrics) policyLoaded(p *rules.Policy, err error, at time.Time) {
+func (m *metrics) policyLoaded(_ *rules.Policy, err error, at time.Time) {
 	if err != nil {
 		m.policyReloadOK.Set(0)
 		return
 	}
 	m.policyReloadOK.Set(1)
 	m.policyReloadTime.Set(float64(at.UnixNano()) / 1e9)
-	m.policyInfo.Reset()
-	m.policyInfo.WithLabelValues(p.Digest()).Set(1)
-	m.ruleEffective.Reset()
+}
+
+// policyCollector shows the policy that is in force at the time of the scrape.
+type policyCollector struct{ policy *policySource }
+
+var (
+	policyInfo    = prometheus.NewDesc("gate451_policy_info", "The policy in force.", []string{"digest"}, nil)
+	ruleEffective = prometheus.NewDesc("gate451_rule_effective_timestamp_seconds",
+		"When a rule begins (boundary from) and ends (boundary until).", []string{"rule", "boundary"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c policyCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- policyInfo
+	ch <- ruleEffective
+}
+
+// Collect implements prometheus.Collector.
+func (c policyCollector) Collect(ch chan<- prometheus.Metric) {
+	p := c.policy.current.Load()
+	ch <- prometheus.MustNewConstMetric(policyInfo, prometheus.GaugeValue, 1, p.Digest())
 	for _, rule := range p.Rules() {
-		if from := rule.Effective.From; !from.IsZero() {
-			m.ruleEffective.WithLabelValues(rule.ID, "from").Set(float64(from.Unix()))
-		}
-		if until := rule.Effective.Until; !until.IsZero() {
-			m.ruleEffective.WithLabelValues(rule.ID, "until").Set(float64(until.Unix()))
+		for boundary, at := range map[string]time.Time{"from": rule.Effective.From, "until": rule.Effective.Until} {
+			if !at.IsZero() {
+				ch <- prometheus.MustNewConstMetric(ruleEffective, prometheus.GaugeValue, float64(at.Unix()), rule.ID, boundary)
+			}
 		}
 	}
 }
 
-// databasesOf shows the build times of the databases that are loaded at the time of the scrape.
-func databasesOf(places *geoip.Locator) prometheus.Collector { return databaseCollector{places} }
-
+// databaseCollector shows the build times of the databases that are loaded at the time of the scrape.
 type databaseCollector struct{ places *geoip.Locator }
 
 var databaseBuilt = prometheus.NewDesc("gate451_geoip_build_timestamp_seconds", "When a database was built.", []string{"database"}, nil)

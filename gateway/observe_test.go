@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -52,6 +53,7 @@ func TestPanics(t *testing.T) {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.Start()
 	defer server.Close()
+	server.Client().Transport.(*http.Transport).DisableKeepAlives = true // or else it would try again on another connection
 	for _, c := range []struct {
 		method, path, want string
 		logged             int // faults so far
@@ -78,6 +80,27 @@ func TestPanics(t *testing.T) {
 	if !strings.Contains(log.String(), "observe_test.go") {
 		t.Error("the log does not tell where")
 	}
+	if got, want := counts(t, registry), "0 GET 1, 101 GET 1, 200 GET 2, 500 GET 1, 500 HEAD 1"; got != want {
+		t.Errorf("counted as %s, want %s", got, want)
+	}
+}
+
+// counts tells how often each code and method is counted.
+func counts(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, family := range families {
+		if family.GetName() == "gate451_http_requests_total" {
+			for _, m := range family.GetMetric() {
+				all = append(all, fmt.Sprint(m.GetLabel()[0].GetValue(), " ", m.GetLabel()[1].GetValue(), " ", m.GetCounter().GetValue()))
+			}
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 type writer func([]byte) (int, error)

@@ -29,15 +29,17 @@ func (s *policySource) load() error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	p, err := s.read()
-	s.loaded(p, err, s.now())
 	old := s.current.Load()
+	if err == nil {
+		s.current.Store(p)
+	}
+	s.loaded(p, err, s.now()) // only now: whoever sees the metrics change counts on the policy
 	if err != nil {
 		if old != nil && s.trouble.isNew(err) {
 			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
 		}
 		return err
 	}
-	s.current.Store(p)
 	if mended := s.trouble.end(); old != nil && old.Digest() == p.Digest() && !mended {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,8 +21,11 @@ import (
 
 // shop is a host of a real server that has the page at the governed path.
 type shop struct {
-	host, address       string
+	host, address string
+	// direct leads to it, gated through the gateway as from the United States, open likewise as from elsewhere.
 	direct, gated, open *wire
+	// style says that another shop of the same server finds the page in this one's way, too.
+	style bool
 }
 
 // fleet is all real servers.
@@ -45,11 +49,11 @@ type fleetFiles struct {
 
 // program is a server and the shops that it has.
 type program struct {
-	name  string // without what follows a hyphen, of the program that has to be there
-	needs []string
-	args  []string
-	port  string
-	hosts []string
+	command []string // none if another program has these shops, too
+	needs   string   // a file that has to be there
+	port    string
+	// hosts are its shops. Where several ways to find the page cost one request, the host any has all of styles.
+	hosts, styles []string
 }
 
 const tomcatHome = "/usr/share/tomcat10"
@@ -62,30 +66,65 @@ var lighttpdOptions = map[string]string{
 }
 
 func programs(f *fleetFiles) []program {
-	dir := f.Dir
+	address := func(name string) string { return "127.0.0.1:" + strconv.Itoa(f.Ports[name]) }
+	script := func(name, port string) []string {
+		return []string{filepath.Join("testdata", "realservers", name), strconv.Itoa(f.Ports[port]), f.Dir + "/folder"}
+	}
 	front := []string{"info", "self", "url", "query", "blog", "symfony"}
+	tomcat := []string{"context", "folder", "rewrite"}
 	return []program{
-		{name: "php-cgi", args: []string{"-b", "127.0.0.1:" + strconv.Itoa(f.Ports["fcgi"])}, needs: []string{"/usr/share/php/Symfony/Component/HttpFoundation/autoload.php"}},
-		{name: "nginx", args: []string{"-e", dir + "/nginx.log", "-p", dir, "-c", dir + "/nginx.conf"}, port: "nginx", hosts: append(
-			below("nginx.example", "folder", "file", "location", "pattern", "rewrite", "raw", "cleaned", "node"), below("nginx.example", front...)...)},
-		{name: "apache2", args: []string{"-X", "-f", dir + "/apache2.conf"}, port: "apache", hosts: append(
-			below("apache.example", "folder", "views", "encoded", "alias", "rewrite", "spelling", "canonical", "raw", "mapped", "rewritten"), below("apache.example", front...)...)},
-		{name: "lighttpd", args: []string{"-D", "-f", dir + "/lighttpd.conf"}, port: "lighttpd", hosts: append(
-			below("lighttpd.example", "folder", "lower", "alias"), below("lighttpd.example", front...)...)},
-		{name: "lighttpd-lenient", args: []string{"-D", "-f", dir + "/lenient.conf"}, port: "lenient", hosts: append(
-			below("lenient.example", "folder", "lower", "alias"), below("lenient.example", front...)...)},
-		{name: "php", args: []string{"-q", "-S", "127.0.0.1:" + strconv.Itoa(f.Ports["php"]), "-t", dir + "/folder"}, port: "php", hosts: below("php.example", "folder")},
-		{name: "php-front", args: []string{"-q", "-S", "127.0.0.1:" + strconv.Itoa(f.Ports["front"]), "-t", dir + "/front"}, port: "front", hosts: below("front.example", front...)},
-		{name: "node", args: []string{"testdata/realservers/shop.js", strconv.Itoa(f.Ports["node"]), dir + "/folder"}, port: "node",
-			hosts: below("node.example", "tree", "browser", "joined", "legacy", "segments", "thorough", "windows", "files")},
-		{name: "python3", args: []string{"-B", "testdata/realservers/shop.py", strconv.Itoa(f.Ports["python"]), dir + "/folder"}, port: "python",
-			needs: []string{"/usr/lib/python3/dist-packages/django", "/usr/lib/python3/dist-packages/werkzeug"},
-			hosts: below("python.example", "files", "django", "werkzeug", "plain", "split")},
-		{name: "java", args: []string{"-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-cp", tomcatHome + "/bin/bootstrap.jar:" + tomcatHome + "/bin/tomcat-juli.jar",
-			"-Dcatalina.home=" + tomcatHome, "-Dcatalina.base=" + dir, "-Djava.io.tmpdir=" + dir, "org.apache.catalina.startup.Bootstrap", "start"},
-			needs: []string{tomcatHome + "/bin/bootstrap.jar"}, port: "tomcat", hosts: below("tomcat.example", "context", "folder", "rewrite")},
-		{port: "decode", hosts: below("decode.example", "context", "folder", "rewrite")}, // these two are Tomcat's further connectors
-		{port: "pass", hosts: below("pass.example", "context", "folder", "rewrite")},
+		{
+			command: []string{"php-cgi", "-b", address("fcgi")},
+			needs:   "/usr/share/php/Symfony/Component/HttpFoundation/autoload.php",
+		}, {
+			command: []string{"nginx", "-e", "stderr", "-p", f.Dir, "-c", f.Dir + "/nginx.conf"},
+			port:    "nginx",
+			hosts:   below("nginx.example", "folder", "file", "location", "pattern", "rewrite", "raw", "cleaned", "node", "any"),
+			styles:  below("nginx.example", front...),
+		}, {
+			command: []string{"apache2", "-X", "-f", f.Dir + "/apache2.conf"},
+			port:    "apache",
+			hosts:   below("apache.example", "folder", "views", "encoded", "alias", "rewrite", "spelling", "canonical", "raw", "mapped", "any"),
+			styles:  below("apache.example", append(front, "rewritten")...),
+		}, {
+			command: []string{"lighttpd", "-D", "-f", f.Dir + "/lighttpd.conf"},
+			port:    "lighttpd",
+			hosts:   below("lighttpd.example", "folder", "lower", "alias", "any"),
+			styles:  below("lighttpd.example", front...),
+		}, {
+			command: []string{"lighttpd", "-D", "-f", f.Dir + "/lenient.conf"},
+			port:    "lenient",
+			hosts:   below("lenient.example", "folder", "lower", "alias", "any"),
+			styles:  below("lenient.example", front...),
+		}, {
+			command: []string{"php", "-q", "-S", address("php"), "-t", f.Dir + "/folder"},
+			port:    "php",
+			hosts:   below("php.example", "folder"),
+		}, {
+			command: []string{"php", "-q", "-S", address("front"), "-t", f.Dir + "/front"},
+			port:    "front",
+			hosts:   below("front.example", "any"),
+			styles:  below("front.example", front...),
+		}, {
+			command: append([]string{"node"}, script("shop.js", "node")...),
+			port:    "node",
+			hosts:   below("node.example", "files", "any"),
+			styles:  below("node.example", "tree", "browser", "joined", "legacy", "segments", "thorough", "windows"),
+		}, {
+			command: append([]string{"python3", "-B"}, script("shop.py", "python")...),
+			needs:   "/usr/lib/python3/dist-packages/django",
+			port:    "python",
+			hosts:   below("python.example", "files", "any"),
+			styles:  below("python.example", "django", "werkzeug", "plain", "split"),
+		}, {
+			command: []string{"java", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-cp", tomcatHome + "/bin/bootstrap.jar:" + tomcatHome + "/bin/tomcat-juli.jar",
+				"-Dcatalina.home=" + tomcatHome, "-Dcatalina.base=" + f.Dir, "-Djava.io.tmpdir=" + f.Dir, "org.apache.catalina.startup.Bootstrap", "start"},
+			needs: tomcatHome + "/bin/bootstrap.jar",
+			port:  "tomcat",
+			hosts: below("tomcat.example", tomcat...),
+		},
+		{port: "decode", hosts: below("decode.example", tomcat...)},
+		{port: "pass", hosts: below("pass.example", tomcat...)},
 	}
 }
 
@@ -119,11 +158,11 @@ func newFleet(t testing.TB) *fleet {
 	f.write(t)
 	s := &fleet{page: page, secret: secret}
 	for _, p := range programs(f) {
-		if p.name != "" {
-			run(t, p, dir)
+		if p.command != nil {
+			run(t, p)
 		}
-		for _, host := range p.hosts {
-			s.shops = append(s.shops, &shop{host: host, address: "127.0.0.1:" + strconv.Itoa(f.Ports[p.port])})
+		for i, host := range slices.Concat(p.hosts, p.styles) {
+			s.shops = append(s.shops, &shop{host: host, address: "127.0.0.1:" + strconv.Itoa(f.Ports[p.port]), style: i >= len(p.hosts)})
 		}
 	}
 	for _, shop := range s.shops {
@@ -152,7 +191,7 @@ func (f *fleetFiles) write(t testing.TB) {
 	files := map[string]string{
 		"folder/index.html": "front", "folder/about.html": "about us", "folder/static/style.css": "", "folder/cart/index.html": f.Page,
 		"file/index.html": "front", "file/x/index.html": "x", "file/cart.html": f.Page,
-		"views/index.html": "front", "views/x/index.html": "x", "views/cart.html.en": f.Page, "views/cart.html.de": f.Page, "views/cart/x.html": "x",
+		"views/index.html": "front", "views/x/index.html": "x", "views/cart.html.en": f.Page, "views/cart.html.de": f.Page,
 		"views/cart.var":   "URI: cart\n\nURI: cart.html.en\nContent-type: text/html\nContent-language: en\n",
 		"empty/index.html": "front", "empty/x/index.html": "x",
 		"front/index.php": fixture("front.php"), "front/page.txt": f.Page, "front/x/style.css": "",
@@ -192,29 +231,25 @@ func freePorts(t testing.TB, names ...string) map[string]int {
 }
 
 // run runs a program until the test ends.
-func run(t testing.TB, p program, dir string) {
+func run(t testing.TB, p program) {
 	t.Helper()
-	name, _, _ := strings.Cut(p.name, "-")
-	if p.name == "php-cgi" {
-		name = p.name
-	}
+	name := p.command[0]
 	path, err := find(name)
-	for _, need := range p.needs {
-		if err == nil {
-			_, err = os.Stat(need)
-		}
+	if err == nil && p.needs != "" {
+		_, err = os.Stat(p.needs)
 	}
 	switch {
 	case err == nil:
 	case os.Getenv("GATE451_REQUIRE_ALL") == "1":
-		t.Fatalf("%s is not installed: %v", p.name, err)
+		t.Fatalf("%s is not installed: %v", name, err)
 	default:
-		t.Skipf("%s is not installed: %v", p.name, err)
+		t.Skipf("%s is not installed: %v", name, err)
 	}
-	cmd := exec.Command(path, p.args...)
+	cmd := exec.Command(path, p.command[1:]...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.Env = append(os.Environ(), "CATALINA_BASE="+dir, "PHP_FCGI_MAX_REQUESTS=0", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "PHP_FCGI_CHILDREN=2", "PHP_FCGI_MAX_REQUESTS=0")
+	cmd.WaitDelay = patience
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -223,9 +258,10 @@ func run(t testing.TB, p program, dir string) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // one that has ended by itself is reported below
 		err := cmd.Wait()
 		if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Errorf("%s ended before the test: %v\n%s", p.name, err, said.String())
-		} else if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, said.String())
+			t.Errorf("%s ended before the test: %v", name, err)
+		}
+		if t.Failed() {
+			t.Logf("%s said: %.2000s", name, said.String())
 		}
 	})
 }
@@ -248,11 +284,11 @@ func (f *fleet) await(t testing.TB, s *shop) {
 	var last string
 	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		for _, target := range honest {
-			status, body, err := w.ask(attempt{http.MethodGet, target}, s.host)
-			if bytes.Contains(body.text, []byte(f.secret)) {
+			got, err := w.ask(attempt{http.MethodGet, target}, s.host)
+			if err == nil && bytes.Contains(got.text, []byte(f.secret)) {
 				return
 			}
-			last = fmt.Sprintf("%d, %v: %.300s", status, err, body.text)
+			last = fmt.Sprintf("%+v, %v", got, err)
 		}
 	}
 	t.Fatalf("%s does not come up; at last %s", s.host, last)

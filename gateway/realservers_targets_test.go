@@ -19,7 +19,10 @@ type attempt struct{ method, target string }
 
 // knownTargets are those that once led, or nearly led, to the page of some server.
 var knownTargets = []attempt{
-	{"GET", "/x/index.php/cart"}, {"GET", "/cart.html"}, {"GET", "/cart.html.en"}, {"GET", "/cart.var"}, {"GET", "/cart/index.html"}, {"GET", "/cart.php/x"},
+	{"GET", "/x/index.php/cart"}, {"GET", "/index.php/x/index.php/cart"}, {"GET", "/index.php/x.php/cart"}, {"GET", "/index.phpcart"}, {"GET", "/cart+"}, {"GET", "/cart%2b"}, {"GET", "/index.php/%2fcart%2b"},
+	{"GET", "/index.php/cart/"}, {"GET", "/index.php/%63art"}, {"GET", "/index.php/cart/x"}, {"GET", "/index%2ephp/cart"}, {"GET", "/./index.php/cart"}, {"GET", "/index.php/Cart"},
+	{"GET", "/%2f/cart/"}, {"GET", "/%2fx/..%2fcart/"}, {"GET", "/%2563art"}, {"GET", "/cart%3fx"}, {"GET", "/cart%3bx"}, {"GET", "/cart;x"},
+	{"GET", "/cart.html"}, {"GET", "/cart.html.en"}, {"GET", "/cart.var"}, {"GET", "/cart/index.html"}, {"GET", "/cart.php/x"},
 	{"GET", "/index.php/cart"}, {"GET", "/INDEX.PHP/cart"}, {"GET", "/index.php//cart"}, {"GET", "//cart"}, {"GET", "///cart"}, {"GET", "/./cart/"},
 	{"GET", "/x/../cart/"}, {"GET", "/x/%2e%2e/cart/"}, {"GET", "/%63art/"}, {"GET", "/c%61rt/index.html"}, {"GET", "/%2563art/"}, {"GET", "/;x/cart/"},
 	{"GET", "/cart;x/"}, {"GET", "/x/..;/cart/"}, {"GET", `/x\..\cart/`}, {"GET", "/%5ccart/"}, {"GET", "/%2fcart/"}, {"GET", "//x/cart"}, {"GET", "//x/cart/"},
@@ -167,7 +170,7 @@ func suffix(r targets, target string) string {
 
 func prefix(r targets, target string) string {
 	rest := strings.TrimPrefix(target, "/")
-	return pick(r, "/index.php/", "/INDEX.PHP/", "/Index.Php/", "/index.php//", "/x/index.php/", "/x/y/index.php/", "/index.php/index.php/", "/index.php/x/index.php/", "/app.php/", "/index.html/", "/x.php/", "//"+shopName+"/", "//x/", "///x/",
+	return pick(r, "/index.php/", "/INDEX.PHP/", "/Index.Php/", "/index.php//", "/x/index.php/", "/x/y/index.php/", "/index.php/index.php/", "/index.php/x/index.php/", "/index.php", "/x/index.php", "/x.php", "/app.php/", "/index.html/", "/x.php/", "//"+shopName+"/", "//x/", "///x/",
 		"//x:80/", "//@/", "//x@y/", "/x:/", "/x:80/", "/http:/", "/http://x/", "/http://"+shopName+"/", "http://"+shopName+"/", "HTTP://"+shopName+"/", "http://"+shopName+":80/", "http://"+shopName+"//", "https://"+shopName+"/",
 		"http://"+shopName, "http:/", "/~user/", "/~/", "/(S(x))/", "/(A(x))/", "/.;/", "/;x/", "/%3b/", "/static/../", "/x/../", "/./", "/%2e/", "/?/", "/?/../", "/#/", "/#/../", "/%23/../", "/%3f/../", "/%20", "/%20/", "/.", "/..", "/../", "/%00/",
 		`/\`, `/\x/`, `\`, `\\`, "/%5c", "/%2f", "/%2f/", "/*/", "/x/cart/../../", "/index.php%2f", "/index.php/%2e%2e/", "/index.php;x/", "/index.php%20/", "/index.php./", "/index.php%00/", "/x%2findex.php/", "/?index.php/", "/index.php?/", "/index.php%3f/",

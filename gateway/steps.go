@@ -131,9 +131,9 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 	case !s.Applies:
 		return "does not list " + a.origin.Country.String()
 	case s.Reason == rules.ReasonNotEffective && a.decision.At.Before(s.Rule.Effective.From):
-		return "is not in force yet: " + force
+		return "is not effective yet: " + force
 	case s.Reason == rules.ReasonNotEffective:
-		return "is no longer in force: " + force
+		return "is no longer effective: " + force
 	case s.Reason == rules.ReasonExempt:
 		return strings.TrimSuffix("is lifted by an exception: "+s.Exception.Note, ": ")
 	}
@@ -144,7 +144,7 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 	case s.Rule.Mode == rules.Shadow:
 		does = "would block, but is in shadow mode: "
 	}
-	return does + reasonWords(s.Reason) + "; in force " + force
+	return does + reasonWords(s.Reason) + "; effective " + force
 }
 
 func (a *Account) intervalWords(i rules.Interval) string {
@@ -199,7 +199,7 @@ func reasonWords(reason rules.Reason) string {
 	case rules.ReasonCountryNotListed:
 		return "no rule about the product lists the country"
 	case rules.ReasonNotEffective:
-		return "the rule is not in force at the instant"
+		return "the rule is not effective at the instant"
 	case rules.ReasonExempt:
 		return "an exception lifts the rule"
 	case rules.ReasonUndeterminedProduct:

@@ -115,13 +115,18 @@ func rails(raw string) []string {
 	return []string{unescape(text, true), unescape(text, false)}
 }
 
-// phpFront is a front controller: what follows /index.php is the path.
+// phpFront is a front controller: what follows /index.php is the path, or what follows the last name of a script, where
+// the server before it splits the target there.
 func phpFront(raw string) []string {
 	text := unescape(raw, false)
 	if len(text) > len("/index.php") && strings.EqualFold(text[:len("/index.php")], "/index.php") && text[len("/index.php")] == '/' {
 		text = text[len("/index.php"):]
 	}
-	return []string{text, squeeze(text)}
+	split := text
+	if i := strings.LastIndex(text, ".php/"); i >= 0 {
+		split = text[i+len(".php"):]
+	}
+	return []string{text, squeeze(text), split}
 }
 
 // decoders decode until nothing changes, one program behind the other, and the last of them cleans up.

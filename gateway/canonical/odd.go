@@ -19,6 +19,7 @@ const (
 	stream  // a colon, until oddIn has looked closer
 	session // an opening parenthesis, likewise
 	doubled // two slashes in a row
+	plus    // a plus sign, until oddIn has looked closer
 )
 
 var oddities = buildOddities()
@@ -35,7 +36,7 @@ func buildOddities() (table [256]odd) {
 		table[c] |= lead
 	}
 	table['.'], table['%'], table['\\'], table[';'], table['?'], table['#'] = dot, percent, backslash, semicolon, question, hash
-	table[' '], table[':'], table['('] = blank, stream, session
+	table[' '], table[':'], table['('], table['+'] = blank, stream, session, plus
 	return table
 }
 
@@ -50,6 +51,9 @@ func oddIn(path string) odd {
 	}
 	if o&session != 0 && !strings.Contains(path, "/(") {
 		o &^= session
+	}
+	if o == plus && !strings.HasSuffix(path, "+") && !strings.Contains(path, "+/") && !strings.Contains(path, "/+") {
+		o = 0 // A blank within a name has no reading but itself.
 	}
 	if strings.Contains(path, "//") {
 		o |= doubled

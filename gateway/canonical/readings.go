@@ -66,7 +66,7 @@ func appendClosure(dst []string, path string, o odd) ([]string, error) {
 func appendShorter(dst []string, path string, o odd) (readings []string, ok bool) {
 	name := strings.LastIndexByte(path, '/') + 1
 	first := strings.IndexByte(path, '.')
-	if o != dot || first <= name || path[len(path)-1] == '.' || strings.Contains(path, "..") {
+	if o != dot || first <= name || path[len(path)-1] == '.' || strings.Contains(path, "..") || gluedScript(path, 0) > 0 {
 		return dst, false
 	}
 	dst = append(dst, path)

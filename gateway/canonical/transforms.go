@@ -26,7 +26,10 @@ var transforms = [...]transform{
 	{dot | blank, one(withoutTails)},
 	{stream, one(withoutStreams)},
 	{blank, one(withoutBlanks)},
+	{plus, one(plusesAsBlanks)},
 	{dot, withoutExtension},
+	{dot, behindScript},
+	{dot, scriptApart},
 	{dot | session, one(withoutExtras)},
 	{high, one(compatible)},
 	{high, one(unaccented)},
@@ -104,6 +107,9 @@ func withoutBlanks(path string) string {
 	return mapSegments(path, func(segment string) (string, bool) { return strings.Trim(segment, " "), true })
 }
 
+// plusesAsBlanks reads a path as if it were part of a form, as PHP's urldecode does, which many shops use.
+func plusesAsBlanks(path string) string { return strings.ReplaceAll(path, "+", " ") }
+
 // withoutExtras removes segments that stand in front of what is asked for and do not change it: front controllers
 // (/index.php/cart), and the session of ASP.NET (/(S(3d4x))/cart).
 func withoutExtras(path string) string {
@@ -124,6 +130,51 @@ func isFrontController(segment string) bool {
 		return isLetter(extension[0])
 	}
 	return false
+}
+
+// behindScript reads what follows a script's name as the path, as a script does for which its server has split the target,
+// whatever stands in front: some search for the last name that ends in .php (/index.php/x.php/cart), and some run the
+// same script wherever its name stands (/x/index.php/cart).
+func behindScript(path string, yield func(string) bool) {
+	for start := 1; ; {
+		slash := strings.IndexByte(path[start:], '/')
+		if slash < 0 {
+			return
+		}
+		end := start + slash
+		if segment := path[start:end]; (isFrontController(segment) || isPHP(segment)) && !yield(path[end:]) {
+			return
+		}
+		start = end + 1
+	}
+}
+
+// scriptApart ends a segment behind each name of a script in PHP with which it only begins, as Symfony does, and with it
+// most shops in PHP, when it takes the script's name off the target (/index.phpcart).
+func scriptApart(path string, yield func(string) bool) {
+	for end := gluedScript(path, 0); end > 0; end = gluedScript(path, end) {
+		if !yield(path[:end] + "/" + path[end:]) {
+			return
+		}
+	}
+}
+
+// gluedScript returns where the next name of a script ends with which a segment only begins; 0 if there is none.
+func gluedScript(path string, from int) int {
+	const extension = ".php"
+	for end := from + len(extension); end < len(path); end++ {
+		if path[end-len(extension)] == '.' && path[end] != '/' && strings.EqualFold(path[end-len(extension):end], extension) {
+			return end
+		}
+	}
+	return 0
+}
+
+// isPHP reports whether a segment has an extension by which servers know a script of PHP.
+func isPHP(segment string) bool {
+	const extension = ".php"
+	i := len(strings.TrimRight(segment, "0123456789")) - len(extension)
+	return i >= 0 && strings.EqualFold(segment[i:i+len(extension)], extension)
 }
 
 // isSession reports whether a segment looks like (S(…)), (A(…)F(…)) and the like.

@@ -1,5 +1,6 @@
 <?php
-// A shop with one page, /cart. Its first host label says how it finds out which page is asked for.
+// A shop with one page, /cart. Its first host label says how it finds out which page is
+// asked for; any is all ways, one after the other.
 function route(string $style): string
 {
 	switch ($style) {
@@ -17,9 +18,9 @@ function route(string $style): string
 			$path = explode('?', $_SERVER['REQUEST_URI'], 2)[0];
 			$path = trim(str_replace(str_replace('%', '%25', $info), '', $path), '/');
 			$path = trim($info, '/') !== '' ? trim($info, '/') : $path;
-			return preg_match('#^cart(/|$)#i', $path) ? $path : urldecode($path);
+			return '/' . (preg_match('#^cart(/|$)#i', $path) ? $path : urldecode($path));
 		case 'rewritten': // what the server's rewriting has found
-			return $_SERVER['REDIRECT_ROUTE'] ?? $_SERVER['ROUTE'] ?? $_SERVER['REDIRECT_URL'] ?? '';
+			return '/' . ($_SERVER['REDIRECT_ROUTE'] ?? $_SERVER['ROUTE'] ?? '');
 		case 'symfony':
 			require_once '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php';
 			return rawurldecode(Symfony\Component\HttpFoundation\Request::createFromGlobals()->getPathInfo());
@@ -28,10 +29,14 @@ function route(string $style): string
 }
 
 $style = explode('.', $_SERVER['HTTP_HOST'] ?? '', 2)[0];
-if (preg_match('#^/*cart(/|$)#i', trim(route($style)))) {
-	header('Content-Type: text/html');
-	readfile(__DIR__ . '/page.txt');
-} else {
-	http_response_code(404);
-	echo 'no such page';
+$styles = $style === 'any' ? ['info', 'self', 'url', 'query', 'blog', 'rewritten', 'symfony'] : [$style];
+foreach ($styles as $style) {
+	if (preg_match('#^/+cart(/|$)#i', trim(route($style)))) {
+		header('Content-Type: text/html');
+		header('Shop-Style: ' . $style);
+		readfile(__DIR__ . '/page.txt');
+		exit;
+	}
 }
+http_response_code(404);
+echo 'no such page';

@@ -1,4 +1,5 @@
-// A shop with one page, /cart. Its first host label says how it finds out which page is asked for.
+// A shop with one page, /cart. Its first host label says how it finds out which page is
+// asked for; any is all ways, one after the other.
 'use strict';
 const fs = require('fs'), http = require('http'), path = require('path'), url = require('url');
 const [port, folder] = process.argv.slice(2);
@@ -26,6 +27,14 @@ const styles = {
 	windows: (r) => path.win32.normalize(decodeURIComponent(r.url.split('?')[0])).replace(/\\/g, '/'),
 };
 
+function finds(style, r) {
+	try {
+		return /^\/+cart(\/|$)/i.test(styles[style](r).trim());
+	} catch {
+		return false; // not to be decoded
+	}
+}
+
 // A server of files: joined to the folder, which it must not leave.
 function files(r, w) {
 	let name = path.normalize(path.join(folder, decodeURIComponent(url.parse(r.url).pathname)));
@@ -46,8 +55,10 @@ const server = http.createServer((r, w) => {
 	try {
 		const style = (r.headers.host || '').split('.')[0];
 		if (style === 'files') return files(r, w);
-		if (!/^\/*cart\/?(?=\/|$)/i.test(styles[style](r).trim())) return missing(w);
+		const found = (style === 'any' ? Object.keys(styles) : [style]).find((style) => finds(style, r));
+		if (!found) return missing(w);
 		w.setHeader('Content-Type', 'text/html');
+		w.setHeader('Shop-Style', found);
 		w.setHeader('Content-Length', page.length);
 		w.end(page);
 	} catch {

@@ -1,4 +1,7 @@
-"""A shop with one page, /cart. Its first host label says how it finds out which page is asked for."""
+"""A shop with one page, /cart. Its first host label says how it finds out which page is asked for.
+
+The label any is all ways, one after the other.
+"""
 
 import http.server
 import io
@@ -57,6 +60,16 @@ def split_shop(environ, start_response):
     return [page if found else b"no such page"]
 
 
+def any_shop(environ, start_response):
+    for style, shop in shops.items():
+        body = b"".join(shop(dict(environ), lambda status, headers: None))
+        if body == page:
+            start_response("200 OK", [("Content-Type", "text/html"), ("Shop-Style", style)])
+            return [page]
+    start_response("404 Not Found", [("Content-Type", "text/html")])
+    return [b"no such page"]
+
+
 shops = {"django": django_shop(), "werkzeug": werkzeug_shop(), "plain": plain_shop, "split": split_shop}
 
 
@@ -77,7 +90,7 @@ class Handler(http.server.SimpleHTTPRequestHandler, WSGIRequestHandler):
         environ = self.get_environ() | {"target": self.path}
         handler = ServerHandler(io.BytesIO(), self.wfile, io.BytesIO(), environ)
         handler.request_handler = self
-        handler.run(shops[style])
+        handler.run(any_shop if style == "any" else shops[style])
 
     do_GET = do_POST = answer
 
