@@ -161,6 +161,29 @@ func TestConnectionsPerAddressUpgraded(t *testing.T) {
 	})
 }
 
+// TestCountedConnections shows that a counted connection still does what others do: an upgrade without TLS, and an answer
+// to what is no HTTP that arrives although more was sent.
+func TestCountedConnections(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{upstream: newShop(t, webSocket), config: "limits: {connections_per_address: 9}\n"})
+	conn, reader := g.raw(t, german, "GET /live"+upgrade)
+	res, err := http.ReadResponse(reader, nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", res, err)
+	}
+	res.Body.Close()
+	message := strings.Repeat("hello", 50_000)
+	go func() { _, _ = io.WriteString(conn, message) }() // an error shows in the echo
+	echo := make([]byte, len(message))
+	if _, err := io.ReadFull(reader, echo); err != nil || string(echo) != message {
+		t.Errorf("%d bytes came back changed, or %v", len(echo), err)
+	}
+	_, reader = g.raw(t, german, "no HTTP\r\n\r\n"+one)
+	if text, err := readToEnd(reader); err != nil || !strings.HasPrefix(text, "HTTP/1.1 400 ") {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // speak begins HTTP/2 on a connection without TLS.
 func (g *gate) speak(t *testing.T, buyer string) (net.Conn, *http2.Framer) {
 	t.Helper()

@@ -261,6 +261,7 @@ var outcomes = map[string][]string{
 	"broken off":   {"cut", "502"},
 	"too long":     {"cut", "502"},
 	"too short":    {"half", "502"},
+	"smuggling":    {"half", "502"},
 	"garbage":      {"502"},
 	"starved":      {"whole", "502"}, // it is well, but the gateway has no descriptor left to connect
 	"convalescent": {"whole", "half", "cut", "502", "504"},

@@ -85,7 +85,7 @@ func startProcess(t *testing.T, descriptors int) *process {
 	p := &process{world: new(world), shop: newAiling(t), dir: t.TempDir(), random: rand.New(rand.NewPCG(faultSeed(t), 0))}
 	s := setup{
 		policy: editions[0].text, files: map[string][]byte{"geo.mmdb": gazetteFile(t, "first")}, upstream: "http://" + p.shop.address,
-		config: "geoip: {databases: [geo.mmdb]}\nlimits: {header_timeout: 120s}\n",
+		config: "geoip: {databases: [geo.mmdb]}\nlimits: {header_timeout: 120s, idle_timeout: 10m}\n",
 	}
 	s.write(t, p.dir)
 	program := exec.Command(os.Args[0], "-test.run=^TestFaultProcess$")

@@ -234,6 +234,9 @@ func (u *ailing) answer(conn net.Conn, id string, text []byte, complete func(str
 	case "too short":
 		complete(digest([]byte(half)))
 		return say(length(len(half)), string(text))
+	case "smuggling": // another answer, that nobody has asked for, behind one of the announced length
+		complete(digest([]byte(half)))
+		return say(length(len(half)), half, "HTTP/1.1 200 OK\r\nX-Id: smuggled\r\nContent-Length: 2\r\n\r\nno")
 	case "garbage":
 		return errors.Join(say(garbage[int(text[0])%len(garbage)]), errHungUp)
 	}
@@ -251,5 +254,27 @@ func (u *ailing) rest(cured chan struct{}) {
 	select {
 	case <-timer.C:
 	case <-cured:
+	}
+}
+
+// TestFaultUnaskedAnswers has the shop say another whole answer behind each. No buyer gets one that was not asked for.
+func TestFaultUnaskedAnswers(t *testing.T) {
+	t.Parallel()
+	c := newCalamity(t, 451, false, nil)
+	c.shop.fall(t, "smuggling")
+	c.world.shop.may("smuggling")
+	var going sync.WaitGroup
+	for i := range 32 {
+		random := rand.New(rand.NewPCG(451, uint64(i)))
+		going.Go(func() {
+			for range 60 {
+				c.traffic.ask(random, german, 3, false)
+			}
+		})
+	}
+	going.Wait()
+	wrong, _ := c.world.join(c.records(t))
+	for _, text := range wrong[:min(5, len(wrong))] {
+		t.Error(text)
 	}
 }

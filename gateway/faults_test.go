@@ -47,6 +47,7 @@ var faults = map[string]func(*testing.T, *calamity){
 	"shop breaks off":           shopFalls("broken off", 30),
 	"shop promises too much":    shopFalls("too long", 30),
 	"shop promises too little":  shopFalls("too short", 30),
+	"shop says too much":        shopFalls("smuggling", 60),
 	"shop raves":                shopFalls("garbage", 40),
 	"slow readers":              slowClients,
 	"idle connections":          idleClients,

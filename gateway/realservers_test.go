@@ -1,13 +1,11 @@
 package gateway_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,7 +32,7 @@ rules:
 `
 
 // TestRealServers plays targets at real web servers, of which each has a page at the governed path. None that the policy
-// lets pass may bring the page up, and for each server there are some that would, if not for the readings.
+// lets pass may bring the page up, and for each program there are some that would, if not for the readings.
 func TestRealServers(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -47,10 +45,17 @@ func TestRealServers(t *testing.T) {
 	known := append(corpusTargets(t), knownTargets...)
 	known = append(known, newTargets(seed).some(200)...)
 	reached, slipped := s.playDirectly(t, known)
+	unseen := map[string]int{}
 	for _, shop := range s.shops {
 		t.Logf("%s: %d of %d targets bring the page up, %d of them unseen by a plain look", shop.host, reached[shop], len(known), slipped[shop])
-		if reached[shop] < 5 || slipped[shop] < 1 {
-			t.Errorf("%s: only %d targets bring the page up, %d of them unseen by a plain look: it proves nothing", shop.host, reached[shop], slipped[shop])
+		if reached[shop] < 5 {
+			t.Errorf("%s: only %d targets bring the page up: it proves nothing", shop.host, reached[shop])
+		}
+		unseen[shop.address] += slipped[shop]
+	}
+	for address, n := range unseen {
+		if n < 5 {
+			t.Errorf("the server at %s: only %d targets bring the page up unseen by a plain look: it proves nothing", address, n)
 		}
 	}
 
@@ -195,7 +200,7 @@ func (s *street) passes(a attempt) bool {
 func (s *street) passesPlainly(a attempt) bool {
 	u, err := url.ParseRequestURI(a.target)
 	if err != nil {
-		return true
+		return false
 	}
 	return s.allows(&rules.Request{Host: shopName, Paths: []string{"/" + strings.TrimLeft(u.Path, "/")}})
 }
@@ -251,75 +256,6 @@ func (s *street) play(t testing.TB, w *wire, shop *shop, a attempt) *received {
 		return got
 	}
 	return nil
-}
-
-// wire is a connection that is kept and made again.
-type wire struct {
-	dial   func() (net.Conn, error)
-	conn   net.Conn
-	reader *bufio.Reader
-}
-
-// received is an answer, and how long its body is said to be.
-type received struct {
-	status int
-	header http.Header
-	text   []byte
-	length int64
-}
-
-// ask sends a request as it is. A connection that was kept may have ended meanwhile, and is tried once more.
-func (w *wire) ask(a attempt, host string) (*received, error) {
-	for kept := w.conn != nil; ; kept = false {
-		got, err := w.exchange(a, host)
-		if err == nil {
-			return got, nil
-		}
-		w.close()
-		if e, ok := errors.AsType[net.Error](err); !kept || ok && e.Timeout() {
-			return nil, err
-		}
-	}
-}
-
-func (w *wire) exchange(a attempt, host string) (*received, error) {
-	if w.conn == nil {
-		conn, err := w.dial()
-		if err != nil {
-			return nil, err
-		}
-		w.conn, w.reader = conn, bufio.NewReader(conn)
-	}
-	if err := w.conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
-	}
-	var length string
-	if a.method == http.MethodPost {
-		length = "Content-Length: 0\r\n"
-	}
-	if _, err := io.WriteString(w.conn, a.method+" "+a.target+" HTTP/1.1\r\nHost: "+host+"\r\n"+length+"\r\n"); err != nil {
-		return nil, err
-	}
-	res, err := http.ReadResponse(w.reader, &http.Request{Method: a.method})
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	if res.Close || res.StatusCode == http.StatusBadRequest { // some say nothing and end it all the same
-		w.close()
-	}
-	return &received{res.StatusCode, res.Header, text, res.ContentLength}, nil
-}
-
-func (w *wire) close() {
-	if w.conn != nil {
-		w.conn.Close()
-		w.conn = nil
-	}
 }
 
 func realServersSeed(t testing.TB) uint64 {

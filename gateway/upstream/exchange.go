@@ -23,6 +23,7 @@ const maxTries = 3
 var (
 	errNotAsked = errors.New("the upstream switches to a protocol that was not asked for")
 	errStatus   = errors.New("the upstream answers with an impossible status")
+	errUnasked  = errors.New("the upstream says more than the announced length")
 	errSilent   = errors.New("nothing came in time")
 )
 
@@ -118,8 +119,15 @@ func (x *exchange) try(u *upstream) (*http.Response, *failure) {
 		x.watch.settle(request)
 		return nil, a.judge(err)
 	}
-	if err := x.check(res); err != nil {
+	err = x.check(res)
+	if a.unasked.Load() {
+		err = errUnasked
+	}
+	if err != nil {
 		x.watch.settle(request)
+		if a.conn != nil {
+			a.conn.Close() // What follows on it would be the answer to another request.
+		}
 		res.Body.Close()
 		return nil, failed(CauseProtocol, err)
 	}
@@ -199,8 +207,10 @@ type attempt struct {
 	reused    bool
 	conn      *countedConn // Nil if the transport has connections of its own.
 	before    int64        // What had been written to conn.
+	had       int64        // What had been read from conn.
 	firstByte atomic.Bool
-	over      bool // Guarded by x.interim.
+	unasked   atomic.Bool // What is taken for the answer was there before the request.
+	over      bool        // Guarded by x.interim.
 }
 
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
@@ -210,12 +220,15 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	}
 	a.connected, a.reused = true, info.Reused
 	if a.conn, _ = conn.(*countedConn); a.conn != nil {
-		a.before = a.conn.written.Load()
+		a.before, a.had = a.conn.written.Load(), a.conn.read.Load()
 	}
 	a.x.owe(a.x.p.cfg.HeaderTimeout)
 }
 
-func (a *attempt) gotFirstByte() { a.firstByte.Store(true) }
+func (a *attempt) gotFirstByte() {
+	a.unasked.Store(a.conn != nil && a.reused && a.conn.read.Load() == a.had)
+	a.firstByte.Store(true)
+}
 
 // got1xx hands an interim answer on. It goes around whatever wraps the server's writer, for which an answer
 // would have begun.

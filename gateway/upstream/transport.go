@@ -122,6 +122,13 @@ func newDialError(cause string, err error) *dialError {
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
+	read    atomic.Int64
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
