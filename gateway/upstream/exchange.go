@@ -209,6 +209,7 @@ type attempt struct {
 	before    int64        // What had been written to conn.
 	had       int64        // What had been read from conn.
 	firstByte atomic.Bool
+	early     atomic.Bool // Something was there to read before the request was written.
 	unasked   atomic.Bool // What is taken for the answer was there before the request.
 	over      bool        // Guarded by x.interim.
 }
@@ -221,12 +222,17 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	a.connected, a.reused = true, info.Reused
 	if a.conn, _ = conn.(*countedConn); a.conn != nil {
 		a.before, a.had = a.conn.written.Load(), a.conn.read.Load()
+		// Over TLS there may be more to read than answers.
+		early := conn == info.Conn && info.Reused && (pending(a.conn.Conn) || a.conn.read.Load() != a.had)
+		if a.early.Store(early); early {
+			a.conn.Close() // Nothing has been written: this ends like a connection that the upstream has closed.
+		}
 	}
 	a.x.owe(a.x.p.cfg.HeaderTimeout)
 }
 
 func (a *attempt) gotFirstByte() {
-	a.unasked.Store(a.conn != nil && a.reused && a.conn.read.Load() == a.had)
+	a.unasked.Store(a.conn != nil && a.reused && (a.early.Load() || a.conn.read.Load() == a.had))
 	a.firstByte.Store(true)
 }
 

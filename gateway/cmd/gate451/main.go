@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,6 +17,7 @@ import (
 )
 
 func main() {
+	log.SetOutput(io.Discard) // net/http's client would print bytes of upstreams there; what matters is logged through slog
 	os.Exit(run(context.Background(), os.Args[1:], surroundings{
 		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(),
 	}))
