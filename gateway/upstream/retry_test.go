@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -281,5 +282,41 @@ func TestOnlyUpstreamIsNeverEjected(t *testing.T) {
 	}
 	if strings.Contains(g.logged(), "ejected") {
 		t.Errorf("logged\n%s", g.logged())
+	}
+}
+
+// TestAnswersThatNobodyAskedFor has the upstream say another whole answer behind each. It is nobody's: every request,
+// of however many at a time, gets its own answer or none.
+func TestAnswersThatNobodyAskedFor(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, []string{newRaw(t, func(conn net.Conn, br *bufio.Reader) {
+		for {
+			head, err := readHead(br)
+			if err != nil || len(head) == 0 {
+				return
+			}
+			path := strings.Fields(head[0])[1]
+			send(conn, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%sHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nothers", len(path), path))
+		}
+	})})
+	var going sync.WaitGroup
+	var whole atomic.Int32
+	for buyer := range 8 {
+		going.Go(func() {
+			for i := range 50 {
+				path := fmt.Sprintf("/%d/%d", buyer, i)
+				res := g.do(t, "GET", path, nil)
+				switch body := readAll(t, res.Body); {
+				case res.StatusCode == 200 && body == path:
+					whole.Add(1)
+				case res.StatusCode != http.StatusBadGateway:
+					t.Errorf("%s is answered %s %q", path, res.Status, body)
+				}
+			}
+		})
+	}
+	going.Wait()
+	if n := whole.Load(); n < 200 {
+		t.Errorf("%d of 400 requests were answered", n)
 	}
 }

@@ -135,6 +135,7 @@ func newGate(t testing.TB, upstreams []string, options ...gateOption) *gate {
 	} else {
 		g.Start()
 	}
+	g.Client().Transport.(*http.Transport).DisableCompression = true
 	t.Cleanup(func() {
 		g.Client().CloseIdleConnections()
 		g.CloseClientConnections()
@@ -261,7 +262,6 @@ func (g *gate) do(t testing.TB, method, path string, body io.Reader, header ...s
 	for i := 0; i < len(header); i += 2 {
 		req.Header[header[i]] = append(req.Header[header[i]], header[i+1])
 	}
-	g.Client().Transport.(*http.Transport).DisableCompression = true
 	res, err := g.Client().Transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
