@@ -132,7 +132,7 @@ func TestImageCommandBuildsAStaticProgramThatKnowsItsVersion(t *testing.T) {
 	if !strings.Contains(command, " -o /out/gate451 ") {
 		t.Fatalf("the program is built elsewhere: %s", command)
 	}
-	build := exec.Command("sh", "-c", "CGO_ENABLED=0 "+strings.Replace(command, "/out/gate451", program, 1))
+	build := exec.Command(need(t, "sh", ""), "-c", "CGO_ENABLED=0 "+strings.Replace(command, "/out/gate451", program, 1))
 	build.Dir = buildContext(t)
 	build.Env = append(os.Environ(), "VERSION=v1.2.3-image", "GOFLAGS=-buildvcs=false")
 	if output, err := build.CombinedOutput(); err != nil {
