@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -106,12 +105,6 @@ func (c *counted) Close() error {
 	c.connections.leave(c)
 	return c.Conn.Close()
 }
-
-// ReadFrom lets the kernel copy where the connection beneath can.
-func (c *counted) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
-
-// WriteTo lets the kernel copy where the connection beneath can.
-func (c *counted) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, c.Conn) }
 
 // CloseWrite closes the sending side, if the connection beneath has such a thing.
 func (c *counted) CloseWrite() error {

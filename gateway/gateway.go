@@ -1,26 +1,17 @@
 package gateway
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	stdlog "log"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gate451/config"
-	"gate451/gateway/clientip"
 	"gate451/gateway/upstream"
 	"gate451/gateway/watch"
 	"gate451/rules"
@@ -136,144 +127,6 @@ func (g *Gateway) PublicAddr() net.Addr { return g.public.Addr() }
 
 // AdminAddr returns the address on which the operator is served.
 func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
-
-// Run serves until stop ends. Then readiness fails first, and after shutdown.delay nothing new is accepted; requests under
-// way may finish within shutdown.timeout, or until kill ends. It returns nil after a stop in which every request
-// finished, and otherwise says what happened.
-func (g *Gateway) Run(stop, kill context.Context) error {
-	alive, end := context.WithCancel(context.Background())
-	defer end()
-	public, admin := g.publicServer(alive), g.adminServer()
-
-	failed := make(chan error, 2)
-	var serving sync.WaitGroup
-	serving.Go(func() { failed <- g.servePublic(public) })
-	serving.Go(func() { failed <- admin.Serve(g.admin) })
-	for _, w := range g.watched {
-		serving.Go(func() { w.Run(alive, w.load) })
-	}
-	g.ready.Store(true)
-	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
-
-	var err error
-	select {
-	case err = <-failed:
-		err = fmt.Errorf("serving ended by itself: %w", err)
-		_ = public.Close() // whatever it holds is lost with its socket
-	case <-stop.Done():
-		err = g.drain(public, kill)
-	}
-	end()
-	g.routes.close()
-	_ = admin.Close() // scrapes under way have nothing more to learn
-	serving.Wait()
-	return err
-}
-
-// drain lets requests under way finish.
-func (g *Gateway) drain(public *http.Server, kill context.Context) error {
-	cfg := g.cfg.Shutdown
-	g.ready.Store(false)
-	g.log.Info("stopping", slog.Duration("delay", cfg.Delay), slog.Duration("timeout", cfg.Timeout))
-	select {
-	case <-time.After(cfg.Delay):
-	case <-kill.Done():
-	}
-	limit, cancel := context.WithTimeout(kill, cfg.Timeout)
-	defer cancel()
-	err := public.Shutdown(limit)
-	if err == nil {
-		err = g.waitForUpgraded(limit)
-	}
-	if err != nil {
-		_ = public.Close() // what is left is cut off, which is what the error says
-		g.log.Warn("stopped with requests cut off")
-		return fmt.Errorf("requests were cut off: %w", err)
-	}
-	g.log.Info("stopped")
-	return nil
-}
-
-// waitForUpgraded waits for the exchanges that the server no longer counts, because they left HTTP.
-func (g *Gateway) waitForUpgraded(limit context.Context) error {
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for g.running.Load() > 0 {
-		select {
-		case <-look.C:
-		case <-limit.Done():
-			return limit.Err()
-		}
-	}
-	return nil
-}
-
-// publicServer bounds what one connection may ask for. A client that resets each of its HTTP/2 streams at once
-// (CVE-2023-44487) gains nothing: a reset stream counts for limits.http2_streams until its handler has returned, and the
-// server ends a connection on which too many more wait for their turn (golang.org/issue/63417).
-func (g *Gateway) publicServer(alive context.Context) *http.Server {
-	e := echo.New()
-	e.Logger.SetOutput(io.Discard) // everything is logged through slog
-	g.judged = func(c echo.Context, j *judgement) {
-		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host) // observe has put it there
-	}
-	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
-	s := &http.Server{
-		Handler:           e,
-		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
-		IdleTimeout:       g.cfg.Limits.IdleTimeout,
-		MaxHeaderBytes:    int(g.cfg.Limits.HeaderBytes),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: g.cfg.Limits.HTTP2Streams},
-		Protocols:         g.protocols(),
-		BaseContext:       func(net.Listener) context.Context { return alive },
-		ErrorLog:          stdlog.New(serverLog{g.log}, "", 0),
-		// OPTIONS * is judged and forwarded like everything else.
-		DisableGeneralOptionsHandler: true,
-	}
-	if g.certs != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.certs.get}
-	}
-	return s
-}
-
-func (g *Gateway) servePublic(s *http.Server) error {
-	ln := g.clients.Listen(g.public, clientip.ListenOptions{OnError: func(cause string) {
-		g.metrics.rejected.WithLabelValues("proxy_protocol_" + cause).Inc()
-	}})
-	if limit := g.cfg.Limits.Connections; limit > 0 {
-		ln = (&connections{
-			limit: limit, client: g.single, surplus: g.metrics.rejected.WithLabelValues("connections").Inc, open: make(map[netip.Prefix]int),
-		}).listen(ln)
-	}
-	if g.certs != nil {
-		return s.ServeTLS(ln, "", "")
-	}
-	return s.Serve(ln)
-}
-
-// protocols are those of HTTP that the public listener speaks.
-func (g *Gateway) protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetHTTP2(true)
-	p.SetUnencryptedHTTP2(g.cfg.HTTP2Cleartext)
-	return p
-}
-
-// single returns the address of a peer that is one client, and the zero Addr for trusted proxies, behind which there are
-// many, and for peers of which no address is known.
-func (g *Gateway) single(peer net.Addr) netip.Addr {
-	client, _ := g.clients.Resolve(peer.String(), nil) // without headers, only a peer that is not trusted has an address
-	return client.Addr
-}
-
-// serverLog passes on what net/http says of broken connections, which clients cause at will.
-type serverLog struct{ log *slog.Logger }
-
-func (l serverLog) Write(line []byte) (int, error) {
-	l.log.Debug("http server", slog.String("message", string(line)))
-	return len(line), nil
-}
 
 // databasePoll is how often databases are looked at where the operating system reports no change. Reading and checking
 // a large one takes a while, so that a bad one should not be tried again every few seconds.
