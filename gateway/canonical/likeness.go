@@ -15,8 +15,12 @@ var signs = map[rune]rune{'⁄': '/', '∕': '/', '∖': '\\', '⧵': '\\', '¥'
 // letters are letters that Unicode does not decompose and that best-fit mappings or the collations of MySQL
 // take for a plain one.
 var letters = map[rune]rune{
-	'ı': 'i', 'ø': 'o', 'Ø': 'O', 'ł': 'l', 'Ł': 'L', 'đ': 'd', 'Đ': 'D', 'ħ': 'h', 'Ħ': 'H', 'ŧ': 't', 'Ŧ': 'T',
+	'ı': 'i', 'ø': 'o', 'Ø': 'O', 'ł': 'l', 'Ł': 'L', 'đ': 'd', 'Đ': 'D', 'ħ': 'h', 'Ħ': 'H', 'ŧ': 't', 'Ŧ': 'T', 'ß': 's', 'ẞ': 'S',
 }
+
+// sharps writes the sharp s as two letters, as full case folding does (Unicode, CaseFolding.txt, status F) and with it
+// collations; letter by letter it would become one.
+var sharps = strings.NewReplacer("ß", "ss", "ẞ", "ss")
 
 // compatible reads full-width forms, ligatures and other compatibility characters as the plain ones
 // (Unicode's form NFKC), every blank as the blank, and what is invisible not at all.

@@ -89,6 +89,7 @@ func TestReadings(t *testing.T) {
 		"/x/..%20/cart":  {"/x/.. /cart", "/x/../cart", "/cart", "/x//cart", "/x/cart"},
 		"/cart%C2%A0":    {"/cart\u00a0", "/cart ", "/cart"},
 		"/cart%E2%80%8B": {"/cart\u200b", "/cart"},
+		"/ma%C3%9Fe":     {"/maße", "/mase", "/masse"},
 		"/cart%A0":       {"/cart\xa0", "/cart ", "/cart"},
 
 		// Encoded again, and likenesses.

@@ -33,6 +33,7 @@ var transforms = [...]transform{
 	{dot | session, one(withoutExtras)},
 	{high, one(compatible)},
 	{high, one(unaccented)},
+	{high, one(sharps.Replace)},
 }
 
 func one(read func(string) string) func(string, func(string) bool) {

@@ -21,6 +21,7 @@ var withheldNames = set(
 	"x-original-url x-original-uri x-original-host x-original-method x-rewrite-url x-rewrite-uri x-host x-http-host-override",
 	"x-original-path x-original-proto x-original-scheme x-original-port x-envoy-original-path x-envoy-original-host x-envoy-original-dst-host",
 	"request-uri x-request-uri x-http-destinationurl x-http-path-override x-forwarded-request-uri x-proxy-url proxy-url proxy-host",
+	"x-invoke-path x-invoke-query x-matched-path",
 	"front-end-https x-scheme x-url-scheme x-arr-ssl cf-visitor cloudfront-forwarded-proto",
 	"x-original-forwarded-for x-forwarded-client-ip x-real-ip true-client-ip client-ip x-client-ip x-cluster-client-ip cf-connecting-ip cf-connecting-ipv6",
 	"forwarded-for x-originating-ip x-true-ip x-true-client-ip http-client-ip proxy-client-ip wl-proxy-client-ip do-connecting-ip x-proxyuser-ip",
