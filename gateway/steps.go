@@ -134,6 +134,8 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 		return "is not effective yet: " + force
 	case s.Reason == rules.ReasonNotEffective:
 		return "is no longer effective: " + force
+	case s.Reason == rules.ReasonPaused:
+		return strings.TrimSuffix("is paused "+a.intervalWords(s.Rule.Pause.Effective)+": "+s.Rule.Pause.Note, ": ")
 	case s.Reason == rules.ReasonExempt:
 		return strings.TrimSuffix("is lifted by an exception: "+s.Exception.Note, ": ")
 	}
@@ -202,6 +204,8 @@ func reasonWords(reason rules.Reason) string {
 		return "the rule is not effective at the instant"
 	case rules.ReasonExempt:
 		return "an exception lifts the rule"
+	case rules.ReasonPaused:
+		return "the operator has paused the rule"
 	case rules.ReasonUndeterminedProduct:
 		return "the product could not be read out of the request"
 	case rules.ReasonAnonymized:

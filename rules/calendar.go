@@ -11,7 +11,7 @@ import (
 type Change struct {
 	At   time.Time
 	Rule *Rule
-	// Kind is ChangeBegins, ChangeEnds or ChangeExceptionEnds.
+	// Kind is one of the kinds of change.
 	Kind ChangeKind
 	// Exception is the one that ends; nil otherwise.
 	Exception *Exception
@@ -25,6 +25,8 @@ const (
 	ChangeBegins        ChangeKind = "begins"
 	ChangeEnds          ChangeKind = "ends"
 	ChangeExceptionEnds ChangeKind = "exception ends"
+	ChangePauseBegins   ChangeKind = "pause begins"
+	ChangePauseEnds     ChangeKind = "pause ends"
 )
 
 // Calendar returns every change of the policy, past and coming, in order. The instants are in the policy's
@@ -39,6 +41,10 @@ func (p *Policy) Calendar() []Change {
 	for _, rule := range p.rules {
 		add(rule.Effective.From, rule, ChangeBegins, nil)
 		add(rule.Effective.Until, rule, ChangeEnds, nil)
+		if rule.Pause != nil {
+			add(rule.Pause.Effective.From, rule, ChangePauseBegins, nil)
+			add(rule.Pause.Effective.Until, rule, ChangePauseEnds, nil)
+		}
 		for i := range rule.Exceptions {
 			add(rule.Exceptions[i].Until, rule, ChangeExceptionEnds, &rule.Exceptions[i])
 		}

@@ -28,7 +28,7 @@ func (v Verdict) String() string {
 type Reason uint8
 
 // The reasons, in order of weight: of several rules that lead to the same verdict, a decision names the
-// one with the weightiest. Those up to ReasonExempt always allow, ReasonListedCountry always blocks, and
+// one with the weightiest. Those up to ReasonPaused always allow, ReasonListedCountry always blocks, and
 // for the others the policy states the verdict.
 const (
 	ReasonUngoverned          Reason = iota + 1 // no activity claims the request
@@ -36,6 +36,7 @@ const (
 	ReasonCountryNotListed                      // rules concern the product, none the country
 	ReasonNotEffective                          // a rule lists the country, but not at this instant
 	ReasonExempt                                // an exception of the rule applies
+	ReasonPaused                                // the operator has paused the rule
 	ReasonUndeterminedProduct                   // the product meant could not be read
 	ReasonAnonymized                            // the address hides where the client is
 	ReasonUnknownCountry                        // no source knows the country
@@ -46,7 +47,7 @@ const (
 )
 
 var reasonWords = [...]string{
-	"", "ungoverned", "other_product", "country_not_listed", "not_effective", "exempt", "undetermined_product", "anonymized",
+	"", "ungoverned", "other_product", "country_not_listed", "not_effective", "exempt", "paused", "undetermined_product", "anonymized",
 	"unknown_country", "stale_database", "private_network", "client_address", "listed_country",
 }
 

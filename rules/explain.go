@@ -35,6 +35,8 @@ type RuleStep struct {
 	Effective bool
 	// Exception is the exception that lifts the rule; nil if none does.
 	Exception *Exception
+	// Paused reports whether the operator has paused the rule.
+	Paused bool
 	// Verdict and Reason are what the rule says; Reason is zero if it does not apply.
 	Verdict Verdict
 	Reason  Reason
@@ -161,10 +163,12 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 			o.reason = ReasonUndeterminedProduct
 		}
 	}
-	step.Exception = rule.exempts(a.from.Client, a.products, a.at)
+	step.Exception, step.Paused = rule.exempts(a.from.Client, a.products, a.at), rule.paused(a.at)
 	switch {
 	case !step.Effective:
 		o.verdict, o.reason = Allow, ReasonNotEffective
+	case step.Paused:
+		o.verdict, o.reason = Allow, ReasonPaused
 	case step.Exception != nil:
 		o.verdict, o.reason = Allow, ReasonExempt
 	}

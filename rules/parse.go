@@ -11,7 +11,18 @@ import (
 // Parse reads a policy in its YAML form. The file name is used in messages only. An error is of type Problems:
 // all that is wrong in the file, each with its place and with what would be right.
 func Parse(file string, src []byte) (*Policy, error) {
-	l := loader{
+	l := newLoader(file)
+	if root := l.root(src); root != nil {
+		l.policy(root)
+	}
+	if len(l.problems) > 0 {
+		return nil, l.problems.sorted()
+	}
+	return l.compile(), nil
+}
+
+func newLoader(file string) *loader {
+	return &loader{
 		reader:        reader{file: file},
 		jurisdictions: builtInJurisdictions(),
 		activities:    make(map[string][]selector),
@@ -20,13 +31,6 @@ func Parse(file string, src []byte) (*Policy, error) {
 		defaults:      defaultSettings,
 		ids:           make(map[string]Problem),
 	}
-	if root := l.root(src); root != nil {
-		l.policy(root)
-	}
-	if len(l.problems) > 0 {
-		return nil, l.problems.sorted()
-	}
-	return l.compile(), nil
 }
 
 // loader gathers what a policy and its packs say.

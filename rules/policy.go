@@ -171,6 +171,10 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, products []int32, ju
 		e := &s.entries[i]
 		switch {
 		case e.rule.judged&judged != 0:
+		case e.rule.paused(q.at):
+			if e.rule.Mode == Enforce {
+				d.weigh(q, Allow, ReasonPaused, e.rule, country)
+			}
 		case e.rule.exempts(from.Client, products, q.at) != nil:
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)

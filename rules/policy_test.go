@@ -184,6 +184,9 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 	for range 100 {
 		text := randomPolicy(random)
 		p := parse(t, text)
+		if random.IntN(2) == 0 {
+			p = paused(t, p, randomPauses(random, p)...)
+		}
 		for range 60 {
 			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
 			got, want := p.Decide(req, o, at), p.Explain(req, o, at).Decision
@@ -265,6 +268,18 @@ func randomPolicy(r *rand.Rand) string {
 		"rules": rules,
 	})
 	return string(text)
+}
+
+func randomPauses(r *rand.Rand, p *Policy) (pauses []Pause) {
+	var ids []string
+	for _, rule := range p.Rules() {
+		ids = append(ids, rule.ID)
+	}
+	for _, id := range some(r, ids...) {
+		at := randomInstant(r)
+		pauses = append(pauses, Pause{Rule: id, Effective: Interval{From: at, Until: at.AddDate(0, 0, 1+r.IntN(5))}})
+	}
+	return pauses
 }
 
 func randomRequest(r *rand.Rand) *Request {

@@ -110,6 +110,8 @@ type Rule struct {
 	Refusal    string
 	Exceptions []Exception
 	Basis      Basis
+	// Pause is the operator's order that the rule blocks nothing for a while; nil if there is none. See Policy.Paused.
+	Pause *Pause
 
 	judged Traits // the traits for which the rule's settings state a verdict
 }
@@ -131,7 +133,7 @@ type Exception struct {
 
 // conditional reports whether more than the table cell decides that the rule applies.
 func (r *Rule) conditional() bool {
-	return len(r.Exceptions) > 0 || r.judged&(StaleDatabase|Anonymized) != 0
+	return r.Pause != nil || len(r.Exceptions) > 0 || r.judged&(StaleDatabase|Anonymized) != 0
 }
 
 // exempts returns the exception that lifts the rule for a client who asks for the products in hits; nil if
