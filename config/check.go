@@ -20,6 +20,8 @@ func (w *walker) check(c *Config) {
 	w.checkClientIP(c)
 	w.checkTLS(c)
 	w.checkRoutes(c)
+	w.checkEvidence(c)
+	w.checkRedis(c)
 	switch {
 	case slices.Contains(owned, c.CountryHeader):
 		w.report(fmt.Sprintf("country_header %s has another meaning here; write another, such as X-Country-Code", c.CountryHeader), &c.CountryHeader)
@@ -67,6 +69,34 @@ func (w *walker) checkTLS(c *Config) {
 		w.report("tls.key_file has no tls.cert_file; name both, or neither", &c.TLS.KeyFile)
 	case cert && c.HTTP2Cleartext:
 		w.warn("http2_cleartext makes no difference with a certificate, as nothing is cleartext then; leave it out", &c.HTTP2Cleartext)
+	}
+}
+
+func (w *walker) checkEvidence(c *Config) {
+	e := &c.Evidence
+	_, kept := w.places[&e.Dir]
+	if _, asked := w.places[e]; asked && !kept {
+		w.warn("evidence has no dir, so that nothing is recorded; name a folder, such as dir: evidence", e)
+	}
+}
+
+func (w *walker) checkRedis(c *Config) {
+	r := &c.Redis
+	if _, asked := w.places[r]; asked && len(r.Addrs) == 0 {
+		w.report("redis has no addrs; name its servers, such as addrs: [\"127.0.0.1:6379\"], or leave redis out", r)
+	}
+	_, cert := w.places[&r.TLS.CertFile]
+	_, key := w.places[&r.TLS.KeyFile]
+	_, evidence := w.places[&c.Evidence.Dir]
+	switch {
+	case cert != key:
+		w.report("redis.tls has only one of cert_file and key_file; name both, or neither", &r.TLS.CertFile, &r.TLS.KeyFile)
+	case r.StreamLines > 0 && !evidence:
+		w.report("redis.stream_lines sends evidence, and none is kept; name a folder under evidence.dir, or leave it out", &r.StreamLines)
+	}
+	servers := map[string]any{}
+	for i := range r.Addrs {
+		w.unique(servers, r.Addrs[i], &r.Addrs[i], "server %s is named twice, first on line %d; name it once")
 	}
 }
 

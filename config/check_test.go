@@ -16,6 +16,9 @@ func TestWarnings(t *testing.T) {
 		{"http2_cleartext: true\ntls: {cert_file: a, key_file: b}", "/etc/gate451/gateway.yaml:3:18: http2_cleartext makes no difference with a certificate, as nothing is cleartext then; leave it out"},
 		{"http2_cleartext: true", ""},
 		{"geoip: {decide: any, databases: [a.mmdb, b.mmdb]}", ""},
+		{"evidence: {client: hmac}", "/etc/gate451/gateway.yaml:3:11: evidence has no dir, so that nothing is recorded; name a folder, such as dir: evidence"},
+		{"evidence: {dir: a, client: hmac, client_key_file: k}", ""},
+		{"redis: {addrs: [\"a:1\"], tls: {enabled: true}, stream_lines: 9}\nevidence: {dir: a}", ""},
 	} {
 		c := parse(t, minimal+test.src+"\n")
 		got := ""
@@ -24,6 +27,17 @@ func TestWarnings(t *testing.T) {
 		}
 		if got != test.want || len(c.Warnings()) > 1 {
 			t.Errorf("%s: warnings %v, want %q", test.src, c.Warnings(), test.want)
+		}
+	}
+}
+
+func TestTLSOfRedis(t *testing.T) {
+	t.Parallel()
+	for tls, want := range map[string]bool{
+		"{}": false, "{enabled: false}": false, "{enabled: true}": true, "{ca_file: a}": true, "{cert_file: a, key_file: b}": true, "{server_name: a}": true,
+	} {
+		if c := parse(t, minimal+"redis: {addrs: [\"a:1\"], tls: "+tls+"}\n"); c.Redis.TLS.On() != want {
+			t.Errorf("tls: %s is on: %v, want %v", tls, c.Redis.TLS.On(), want)
 		}
 	}
 }

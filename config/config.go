@@ -21,6 +21,9 @@ type Config struct {
 	GovernedCache  string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
 	Refusal        Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
 	Admin          Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
+	Replica        string   `yaml:"replica" format:"replica" example:"gate-1" doc:"Name of this replica among those of the fleet, in the evidence and its signatures. Left out: the machine's host name."`
+	Evidence       Evidence `yaml:"evidence" doc:"The tamper-evident record of decisions."`
+	Redis          Redis    `yaml:"redis" doc:"What the replicas of one gateway share. Left out: this gateway does all of its job alone."`
 	Limits         Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
 	Shutdown       Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
 	Log            Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
@@ -75,6 +78,49 @@ type Admin struct {
 	TokenFile string `yaml:"token_file" format:"file" example:"admin.token" doc:"File with the token that operators present. It must not be readable by everyone."`
 
 	Token Secret
+}
+
+// Evidence is the tamper-evident record of decisions. None is kept if Dir is empty.
+type Evidence struct {
+	Dir           string        `yaml:"dir" format:"file" example:"evidence" doc:"Folder of the record, made if it is not there; one process writes to it. Left out: no record is kept."`
+	Durability    string        `yaml:"durability" enum:"strict|best_effort" default:"strict" doc:"strict: a governed request is answered when its record is on disk, and 503 if it cannot be. best_effort: it is answered at once, and what could not be recorded is counted."`
+	Allows        string        `yaml:"allows" enum:"all|governed_country|none" default:"all" doc:"Which allowed requests are recorded: all governed ones, those from countries that a rule of their activity lists, or none. Blocks, exemptions and what shadow rules would block always are."`
+	Client        string        `yaml:"client" enum:"truncated|hmac|full" default:"truncated" doc:"How a buyer's address is recorded: its /24 or /48, a keyed hash that is the same for a day, or in full."`
+	ClientKeyFile string        `yaml:"client_key_file" format:"file" example:"client.key" doc:"Key of client: hmac, made at the first start. Left out: client.key in the folder. Without it, nobody can tell which addresses were recorded."`
+	SignKeyFile   string        `yaml:"sign_key_file" format:"file" example:"/etc/gate451/sign.key" doc:"Ed25519 key that signs checkpoints, made at the first start. Left out: sign.key in the folder."`
+	SegmentSize   int64         `yaml:"segment_size" format:"size" default:"64MiB" min:"64KiB" doc:"Size at which a segment is closed, compressed, and followed by a new one. One is also closed at the end of each day (UTC)."`
+	Retention     time.Duration `yaml:"retention" format:"duration" default:"0s" doc:"Age at which a segment is deleted; its hashes stay, so that the rest still verifies. 0s keeps all."`
+}
+
+// Redis is what the replicas of one gateway share. None is used if Addrs is empty.
+type Redis struct {
+	Addrs                []string      `yaml:"addrs" format:"address" example:"[\"127.0.0.1:6379\"]" doc:"Redis servers, host:port: one, or several of a cluster, or with master_name its sentinels."`
+	MasterName           string        `yaml:"master_name" format:"replica" example:"gate451" doc:"Name under which the sentinels at addrs know the master."`
+	Username             string        `yaml:"username" format:"word" example:"gate451" doc:"ACL user."`
+	PasswordFile         string        `yaml:"password_file" format:"file" example:"redis.password" doc:"File with the user's password. It must not be readable by everyone."`
+	SentinelUsername     string        `yaml:"sentinel_username" format:"word" example:"gate451" doc:"ACL user of the sentinels."`
+	SentinelPasswordFile string        `yaml:"sentinel_password_file" format:"file" example:"sentinel.password" doc:"File with the password for the sentinels."`
+	TLS                  RedisTLS      `yaml:"tls" doc:"TLS towards Redis."`
+	KeyPrefix            string        `yaml:"key_prefix" format:"replica" default:"gate451" doc:"Beginning of all keys; another one is another fleet."`
+	Timeout              time.Duration `yaml:"timeout" format:"duration" default:"100ms" min:"1ms" doc:"Longest wait for one command. No request ever waits for Redis."`
+	StreamLines          int           `yaml:"stream_lines" format:"count" default:"0" doc:"Most lines of evidence that wait in Redis until gate451 evidence collect has fetched them; 0 sends none there."`
+
+	Password         Secret
+	SentinelPassword Secret
+}
+
+// RedisTLS is TLS towards Redis.
+type RedisTLS struct {
+	Enabled    bool   `yaml:"enabled" format:"switch" default:"false" doc:"Whether connections to Redis use TLS. Any other key here has them do so as well."`
+	CAFile     string `yaml:"ca_file" format:"file" example:"redis-ca.pem" doc:"Certificates that Redis is verified against, PEM. Left out: the system's."`
+	CertFile   string `yaml:"cert_file" format:"file" example:"redis.crt" doc:"Certificate that the gateway presents, PEM."`
+	KeyFile    string `yaml:"key_file" format:"file" example:"redis.key" doc:"Private key of that certificate, PEM."`
+	ServerName string `yaml:"server_name" format:"word" example:"redis.internal" doc:"Name that Redis' certificate is verified for. Left out: the host of the address."`
+}
+
+// On reports whether connections use TLS.
+func (t *RedisTLS) On() bool {
+	return t.Enabled || t.CAFile != "" || t.CertFile != "" || t.ServerName != ""
 }
 
 // Limits bound what a client may ask of the gateway.

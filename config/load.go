@@ -63,7 +63,14 @@ func (w *walker) root(body ast.Node, c *Config) {
 
 // secrets reads what the file keeps elsewhere.
 func (w *walker) secrets(c *Config) {
-	name, field := c.Admin.TokenFile, any(&c.Admin.TokenFile)
+	w.secret("token_file", "the token", &c.Admin.TokenFile, &c.Admin.Token)
+	w.secret("password_file", "the password", &c.Redis.PasswordFile, &c.Redis.Password)
+	w.secret("sentinel_password_file", "the password", &c.Redis.SentinelPasswordFile, &c.Redis.SentinelPassword)
+}
+
+// secret reads the file that a key names.
+func (w *walker) secret(key, what string, field *string, into *Secret) {
+	name := *field
 	if name == "" {
 		return
 	}
@@ -71,16 +78,16 @@ func (w *walker) secrets(c *Config) {
 	secret := trimNewline(text)
 	switch {
 	case err != nil:
-		w.report(fmt.Sprintf("token_file %s cannot be read: %v; write the token into it, readable by the gateway alone", show(name), err), field)
+		w.report(fmt.Sprintf("%s %s cannot be read: %v; write %s into it, readable by the gateway alone", key, show(name), err, what), field)
 	case secret == "":
-		w.report(fmt.Sprintf("token_file %s is empty; write the token into it, such as openssl rand -hex 32 prints", show(name)), field)
+		w.report(fmt.Sprintf("%s %s is empty; write %s into it, such as openssl rand -hex 32 prints", key, show(name), what), field)
 	case !printable.MatchString(secret):
-		w.report(fmt.Sprintf("token_file %s holds a space, line break or other character that no header can carry; write one line of ASCII", show(name)), field)
+		w.report(fmt.Sprintf("%s %s holds a space, line break or other character beside printable ASCII; write %s in one line", key, show(name), what), field)
 	default:
-		c.Admin.Token = Secret(secret)
+		*into = Secret(secret)
 	}
 	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
-		w.warnings = append(w.warnings, placed(w.places, w.file, fmt.Sprintf("token_file %s can be read by everyone; take that away with chmod o-r", show(name)), field))
+		w.warnings = append(w.warnings, placed(w.places, w.file, fmt.Sprintf("%s %s can be read by everyone; take that away with chmod o-r", key, show(name)), field))
 	}
 }
 

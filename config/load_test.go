@@ -99,6 +99,8 @@ func defaults() *Config {
 		CountryHeader: "X-Country-Code",
 		GovernedCache: "private",
 		Admin:         Admin{Listen: "127.0.0.1:9451"},
+		Evidence:      Evidence{Durability: "strict", Allows: "all", Client: "truncated", SegmentSize: 64 << 20},
+		Redis:         Redis{KeyPrefix: "gate451", Timeout: 100 * time.Millisecond},
 		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, HTTP2Streams: 100},
 		Shutdown:      Shutdown{Timeout: time.Minute},
 		Log:           Log{Level: slog.LevelInfo, Format: "json"},
@@ -154,9 +156,19 @@ func TestEveryKeyIsRead(t *testing.T) {
 		GovernedCache: "untouched",
 		Refusal:       Refusal{BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"}},
 		Admin:         Admin{Listen: "[::1]:9452"},
-		Limits:        Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20, HTTP2Streams: 250, Connections: 64},
-		Shutdown:      Shutdown{Delay: 5 * time.Second, Timeout: 2 * time.Minute},
-		Log:           Log{Level: slog.LevelDebug, Format: "text"},
+		Replica:       "gate-1.eu",
+		Evidence: Evidence{
+			Dir: "/var/lib/gate451/evidence", Durability: "best_effort", Allows: "governed_country", Client: "hmac", ClientKeyFile: "/etc/gate451/c.key",
+			SignKeyFile: "/etc/gate451/s.key", SegmentSize: 1 << 20, Retention: 400 * 24 * time.Hour,
+		},
+		Redis: Redis{
+			Addrs: []string{"a.example:26379", "[2001:db8::1]:26379"}, MasterName: "gate451", Username: "gateway", SentinelUsername: "watcher",
+			TLS:       RedisTLS{Enabled: true, CAFile: "/etc/gate451/ca.pem", CertFile: "/etc/gate451/c.pem", KeyFile: "/etc/gate451/k.pem", ServerName: "redis.internal"},
+			KeyPrefix: "shop", Timeout: 50 * time.Millisecond, StreamLines: 100_000,
+		},
+		Limits:   Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20, HTTP2Streams: 250, Connections: 64},
+		Shutdown: Shutdown{Delay: 5 * time.Second, Timeout: 2 * time.Minute},
+		Log:      Log{Level: slog.LevelDebug, Format: "text"},
 	}
 	c := parse(t, string(src))
 	if d := diff(want, c); d != "" {

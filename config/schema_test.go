@@ -210,8 +210,10 @@ func TestTheExampleIsComplete(t *testing.T) {
 	// With every commented key active, each key occurs and each default shown is the real one.
 	full := regexp.MustCompile(`(?m)^#(  |[a-z])`).ReplaceAll(Example(), []byte("$1"))
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "admin.token"), []byte("s3cret\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, secret := range []string{"admin.token", "redis.password", "sentinel.password"} {
+		if err := os.WriteFile(filepath.Join(folder, secret), []byte("s3cret\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	file := filepath.Join(folder, "gateway.yaml")
 	c, err := Parse(file, full, nil)

@@ -24,8 +24,8 @@ func TestTheTokenIsReadFromItsFile(t *testing.T) {
 		{name: "open", content: "s3cret", mode: 0o644, token: "s3cret", warning: `token_file "FILE" can be read by everyone; take that away with chmod o-r`},
 		{name: "empty", mode: 0o600, err: `token_file "FILE" is empty; write the token into it, such as openssl rand -hex 32 prints`},
 		{name: "newline", content: "\n", mode: 0o600, err: `token_file "FILE" is empty; write the token into it, such as openssl rand -hex 32 prints`},
-		{name: "lines", content: "a\n\n", mode: 0o600, err: `token_file "FILE" holds a space, line break or other character that no header can carry; write one line of ASCII`},
-		{name: "spaces", content: "a b", mode: 0o600, err: `token_file "FILE" holds a space, line break or other character that no header can carry; write one line of ASCII`},
+		{name: "lines", content: "a\n\n", mode: 0o600, err: `token_file "FILE" holds a space, line break or other character beside printable ASCII; write the token in one line`},
+		{name: "spaces", content: "a b", mode: 0o600, err: `token_file "FILE" holds a space, line break or other character beside printable ASCII; write the token in one line`},
 		{name: "large", content: strings.Repeat("a", maxSecret+1), mode: 0o600, err: `token_file "FILE" cannot be read: it has more than 4096 bytes; write the token into it, readable by the gateway alone`},
 		{name: "missing", err: `token_file "FILE" cannot be read: no such file or directory; write the token into it, readable by the gateway alone`},
 	} {

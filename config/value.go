@@ -97,6 +97,18 @@ var formats = map[string]format{
 		"a route name", "write up to 63 letters, digits, dots, hyphens and underscores, such as shop",
 		regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "", parseName,
 	},
+	"replica": {
+		"a name", "write up to 63 letters, digits, dots, hyphens and underscores, such as gate-1",
+		regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "", verbatim,
+	},
+	"word": {
+		"one word", "write printable ASCII without blanks",
+		regexp.MustCompile(`^[!-~]+$`), "", verbatim,
+	},
+	"address": {
+		"an address", "write host:port, such as 127.0.0.1:6379",
+		regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$`), "", parseAddress,
+	},
 	"duration": {
 		"a duration", "write whole numbers with ms, s, m, h or d, such as 10s, 1h30m or 60d",
 		regexp.MustCompile(`^([0-9]+(ms|s|m|h|d))+$`), "", parseDuration,
@@ -169,6 +181,18 @@ func parseListen(text string) (any, error) {
 		return nil, errGeneral
 	}
 	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+// parseAddress reads an address to connect to.
+func parseAddress(text string) (any, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !named(host) {
+		return nil, errGeneral
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return nil, fmt.Errorf("%s has no usable port; ports go from 1 to 65535", show(text))
+	}
+	return text, nil
 }
 
 func parseNetwork(text string) (any, error) {
