@@ -44,6 +44,17 @@ func (p *Policy) Title(product string) string {
 	return product + " products"
 }
 
+// Lists reports whether any rule of an activity lists a country, or a part of it, whatever its product and its time. An
+// unknown country may be any, and counts as listed.
+func (p *Policy) Lists(activity string, country Country) bool {
+	for i := range p.tables {
+		if p.tables[i].name == activity {
+			return country == 0 || p.tables[i].listed[country]
+		}
+	}
+	return false
+}
+
 // Decide judges a request from an origin at an instant. It is pure and allocates nothing (but for more
 // than four shadow rules in one decision, or more than eight products in one request).
 //

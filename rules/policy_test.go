@@ -383,6 +383,32 @@ func TestManyShadowRulesAreAllReported(t *testing.T) {
 	}
 }
 
+func TestLists(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `version: 1
+activities: {sale: [{paths: [/cart]}], update: [{paths: [/updates]}], idle: [{paths: [/idle]}]}
+products: {a: [{paths: [/a]}]}
+rules:
+  - {id: a, activity: sale, products: [a], countries: [CU, UA-43], until: 2020-01-01T00:00:00Z}
+  - {id: b, activity: update, countries: [US], mode: shadow}
+`)
+	for _, c := range []struct {
+		activity, country string
+		want              bool
+	}{
+		{"sale", "CU", true}, {"sale", "UA", true}, {"sale", "US", false}, {"update", "US", true}, {"update", "CU", false},
+		{"idle", "US", false}, {"nothing", "US", false}, {"", "US", false}, {"sale", "", true},
+	} {
+		var country Country
+		if c.country != "" {
+			country = CountryOf(c.country)
+		}
+		if got := p.Lists(c.activity, country); got != c.want {
+			t.Errorf("%s lists %q: %v", c.activity, c.country, got)
+		}
+	}
+}
+
 func TestDecisionRecord(t *testing.T) {
 	t.Parallel()
 	p := parse(t, shop)

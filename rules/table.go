@@ -14,6 +14,7 @@ type activityTable struct {
 	everything   *group   // rules that concern everything
 	byProduct    []*group // rules that concern a product, by product id
 	undetermined *group   // all rules, for requests whose product could not be read
+	listed       map[Country]bool
 }
 
 // group is a set of rules of one activity and product, by what an origin may be.
@@ -59,10 +60,13 @@ func (c *cell) at(at time.Time) *segment {
 
 // newActivityTable builds the table of an activity from its rules, which are sorted by id.
 func newActivityTable(name string, rules []*Rule, productIDs map[string]int32) activityTable {
-	t := activityTable{name: name, byProduct: make([]*group, len(productIDs))}
+	t := activityTable{name: name, byProduct: make([]*group, len(productIDs)), listed: make(map[Country]bool)}
 	var everything []*Rule
 	concerning := make(map[int32][]*Rule)
 	for _, rule := range rules {
+		for _, code := range rule.Countries {
+			t.listed[CountryOf(code[:2])] = true
+		}
 		if len(rule.Products) == 0 {
 			everything = append(everything, rule)
 		}
