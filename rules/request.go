@@ -27,6 +27,9 @@ type Origin struct {
 	Subdivisions []string
 	// Source names what told the country: the operator's override or a database.
 	Source string
+	// Database is the build of the database that told the country, or, where none did, of the first that was asked; empty
+	// if none was.
+	Database string
 	// Traits are what else is to be said about the address.
 	Traits Traits
 }

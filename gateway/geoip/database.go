@@ -16,6 +16,7 @@ import (
 type database struct {
 	name    string
 	path    string
+	build   string // as records tell it
 	size    int
 	kind    kind
 	reader  *maxminddb.Reader
@@ -91,11 +92,16 @@ func soundDatabase(name string, data []byte, k kind, maxAge time.Duration, known
 }
 
 func newDatabase(name string, reader *maxminddb.Reader, k kind, maxAge time.Duration, known *answers) *database {
-	d := &database{name: name, kind: k, reader: reader, answers: known, unknown: known.of(answer{})}
+	d := &database{name: name, build: buildOf(name, reader.Metadata.BuildTime()), kind: k, reader: reader, answers: known, unknown: known.of(answer{})}
 	if maxAge > 0 {
 		d.staleAt = reader.Metadata.BuildTime().Add(maxAge)
 	}
 	return d
+}
+
+// buildOf is how records tell one build of a database from another.
+func buildOf(name string, built time.Time) string {
+	return name + " " + built.UTC().Format(time.RFC3339)
 }
 
 // probes bounds how many networks of a database are tried until one answers, empty ones included: a

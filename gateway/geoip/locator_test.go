@@ -9,12 +9,14 @@ import (
 	"gate451/rules"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // moment is when the tests locate: a month after their databases were built.
 var moment = built.AddDate(0, 1, 0)
 
-var sameOrigin = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+// sameOrigin compares origins but for the builds of their databases, which TestDatabaseOfAnOrigin is about.
+var sameOrigin = cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmpopts.IgnoreFields(rules.Origin{}, "Database")}
 
 func TestLocate(t *testing.T) {
 	t.Parallel()
@@ -198,6 +200,25 @@ func TestSeveralDatabases(t *testing.T) {
 				if diff := cmp.Diff(want, l.Locate(addr(test.addr), moment), sameOrigin); diff != "" {
 					t.Errorf("%s, %q: %s", test.addr, mode, diff)
 				}
+			}
+		}
+	}
+}
+
+// TestDatabaseOfAnOrigin shows whose build an origin names: that of the database which told the country, or of the first
+// that was asked.
+func TestDatabaseOfAnOrigin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := content{records: map[string]record{"1.1.1.0/24": inCountry("US"), "9.0.0.0/8": inCountry("FR")}}.write(t, dir, "first.mmdb")
+	second := content{records: map[string]record{"1.1.0.0/16": inCountry("DE")}, epoch: built.AddDate(0, 0, 1)}.write(t, dir, "second.mmdb")
+	for _, mode := range []Mode{First, Any} {
+		l := open(t, Config{Databases: []string{first, second}, Decide: mode, Overrides: map[netip.Prefix]rules.Country{prefix("8.8.8.8/32"): country("US")}}, Options{})
+		for address, want := range map[string]string{
+			"1.1.1.1": l.Databases()[0].Build, "1.1.2.1": l.Databases()[1].Build, "2.2.2.2": l.Databases()[0].Build, "8.8.8.8": "", "10.0.0.1": "",
+		} {
+			if got := l.Locate(addr(address), moment).Database; got != want {
+				t.Errorf("%s, %s: %q, want %q", mode, address, got, want)
 			}
 		}
 	}

@@ -95,6 +95,8 @@ type Info struct {
 	Type string
 	// Description is the English description, or else any.
 	Description string
+	// Build names this build of the database, as Origin.Database does.
+	Build string
 	// Built is when the database was built, in UTC.
 	Built time.Time
 	// IPVersion is 4 or 6; the latter has both.
@@ -116,7 +118,7 @@ func (l *Locator) Databases() []Info {
 		infos = append(infos, Info{
 			Name: d.name, Path: d.path, Anonymous: d.kind == anonymousKind,
 			Type: metadata.DatabaseType, Description: description(metadata.Description),
-			Built: metadata.BuildTime().UTC(), IPVersion: int(metadata.IPVersion),
+			Build: d.build, Built: metadata.BuildTime().UTC(), IPVersion: int(metadata.IPVersion),
 			NodeCount: int(metadata.NodeCount), Size: d.size,
 			Languages: slices.Clone(metadata.Languages), Stale: d.stale(now),
 		})

@@ -86,9 +86,9 @@ func TestDatabases(t *testing.T) {
 	}
 	en := []string{"en"}
 	if diff := cmp.Diff([]Info{
-		{Name: "cities.mmdb", Path: paths[0], Type: "GeoLite2-City", Description: "A test database", Built: built, IPVersion: 6, Languages: en},
-		{Name: "second.mmdb", Path: paths[1], Type: "GeoLite2-Country", Description: "A test database", Built: built.AddDate(-1, 0, 0), IPVersion: 4, Languages: en, Stale: true},
-		{Name: "anonymous.mmdb", Path: paths[2], Anonymous: true, Type: "GeoIP2-Anonymous-IP", Description: "A test database", Built: built, IPVersion: 6, Languages: en},
+		{Name: "cities.mmdb", Path: paths[0], Type: "GeoLite2-City", Description: "A test database", Build: "cities.mmdb 2026-06-01T12:00:00Z", Built: built, IPVersion: 6, Languages: en},
+		{Name: "second.mmdb", Path: paths[1], Type: "GeoLite2-Country", Description: "A test database", Build: "second.mmdb 2025-06-01T12:00:00Z", Built: built.AddDate(-1, 0, 0), IPVersion: 4, Languages: en, Stale: true},
+		{Name: "anonymous.mmdb", Path: paths[2], Anonymous: true, Type: "GeoIP2-Anonymous-IP", Description: "A test database", Build: "anonymous.mmdb 2026-06-01T12:00:00Z", Built: built, IPVersion: 6, Languages: en},
 	}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -59,6 +59,9 @@ func (s *state) locate(origin *rules.Origin, addr netip.Addr, now time.Time) {
 	var staleTold, staleUnknown bool
 	for _, d := range s.countries {
 		said := d.find(addr)
+		if origin.Database == "" || told == nil && said.country != 0 {
+			origin.Database = d.build
+		}
 		if said.country == 0 {
 			staleUnknown = staleUnknown || d.stale(now)
 			continue
