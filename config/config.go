@@ -103,6 +103,7 @@ type Redis struct {
 	TLS                  RedisTLS      `yaml:"tls" doc:"TLS towards Redis."`
 	KeyPrefix            string        `yaml:"key_prefix" format:"replica" default:"gate451" doc:"Beginning of all keys; another one is another fleet."`
 	Timeout              time.Duration `yaml:"timeout" format:"duration" default:"100ms" min:"1ms" doc:"Longest wait for one command. No request ever waits for Redis."`
+	StateFile            string        `yaml:"state_file" format:"file" default:"fleet.state" doc:"File in which the fleet's last good policy is kept, for a start without Redis."`
 	StreamLines          int           `yaml:"stream_lines" format:"count" default:"0" doc:"Most lines of evidence that wait in Redis until gate451 evidence collect has fetched them; 0 sends none there."`
 
 	Password         Secret

@@ -240,7 +240,11 @@ func TestTheExampleIsComplete(t *testing.T) {
 			if f.preset == "" {
 				return
 			}
-			if preset, err := f.parse(f.preset); err != nil || v.Interface() != preset.Interface() {
+			preset := f.preset
+			if f.format == "file" {
+				preset = filepath.Join(folder, preset)
+			}
+			if preset, err := f.parse(preset); err != nil || v.Interface() != preset.Interface() {
 				t.Errorf("it shows %s as %v, but the default is %s", strings.Join(path, "."), v, f.preset)
 			}
 		})

@@ -18,6 +18,7 @@ func (g *Gateway) adminServer() *http.Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{Registry: g.registry}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", g.readyz)
+	mux.HandleFunc("GET /evidence/checkpoint", g.showCheckpoint)
 	mux.Handle("POST /-/reload", g.operator(g.reload))
 	return &http.Server{
 		// A page in the operator's browser must not reach what changes something.

@@ -15,6 +15,8 @@ import (
 	"gate451/config"
 	"gate451/gateway/canonical"
 	"gate451/gateway/clientip"
+	"gate451/gateway/evidence"
+	"gate451/gateway/fleet"
 	"gate451/gateway/geoip"
 	"gate451/gateway/refusal"
 	"gate451/rules"
@@ -26,7 +28,10 @@ type Enforcer struct {
 	judge
 	cfg      *config.Config
 	log      *slog.Logger
+	registry prometheus.Registerer
 	metrics  *metrics
+	recorder *recorder    // nil without evidence
+	fleet    *fleet.Fleet // nil without Redis
 	refusals *refusal.Writer
 	random   io.Reader
 	pool     sync.Pool // of *judgement
@@ -44,15 +49,20 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	if opts.Registry == nil {
 		registry = newRegistry()
 	}
-	e := &Enforcer{cfg: cfg, log: opts.Logger, metrics: newMetrics(registry, opts.Build), random: opts.Random}
+	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
 	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
 		e.metrics.databaseReloads.WithLabelValues(database, reloadResult(err)).Inc()
+		if err == nil {
+			e.noteDatabase(database)
+		}
 	}})
-	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now}
+	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now, note: func(event evidence.Event) {
+		e.recorder.note(event)
+	}}
 	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
 	var blockedBy string
 	if cfg.Refusal.BlockedBy != nil {
@@ -77,6 +87,15 @@ func reloadResult(err error) string {
 // Reload reads the policy and the databases again. What is bad changes nothing; the error says what that is.
 func (e *Enforcer) Reload() error {
 	return errors.Join(e.policy.load(), e.places.Reload())
+}
+
+// noteDatabase writes into the evidence that a database was replaced.
+func (e *Enforcer) noteDatabase(name string) {
+	for _, db := range e.places.Databases() {
+		if db.Name == name {
+			e.recorder.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
+		}
+	}
 }
 
 // contextKey is where Enforce leaves the judgement of a request that passes.
@@ -109,9 +128,20 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 		return nil
 	}
 	e.metrics.decided(j, time.Since(start))
+	e.count(&j.decision)
 	e.wonder(j)
 	if e.judged != nil {
 		e.judged(c, j)
+	}
+	recorded := e.recorder.wants(j)
+	if recorded || j.decision.Verdict == rules.Block {
+		j.reference = refusal.NewReference(e.random)
+	}
+	if recorded {
+		if err := e.recorder.record(c.Request(), j); err != nil {
+			e.unrecorded(c)
+			return nil
+		}
 	}
 	if j.decision.Verdict == rules.Block {
 		e.refuse(c, j)
@@ -132,6 +162,13 @@ func (e *Enforcer) reject(c echo.Context, err error) {
 	e.metrics.rejected.WithLabelValues(cause).Inc()
 	e.log.Debug("request rejected", slog.String("cause", cause), slog.Any("error", err))
 	short(c.Response(), c.Request(), status)
+}
+
+// unrecorded answers a request whose record could not be written: what cannot be proved is not done. The evidence counts
+// it, and says in the log why.
+func (e *Enforcer) unrecorded(c echo.Context) {
+	c.Response().Header().Set("Retry-After", "5")
+	short(c.Response(), c.Request(), http.StatusServiceUnavailable)
 }
 
 // patience is how long a client that has its answer may go on sending a body before the connection is cut.
@@ -173,10 +210,9 @@ func (e *Enforcer) wonder(j *judgement) {
 // refuse answers 451 and writes down that it did.
 func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	r, d := c.Request(), &j.decision
-	reference := refusal.NewReference(e.random)
 	f := refusal.Refusal{
 		Kind: refusal.Access, Products: []string{j.policy.Title(d.Product)}, Country: d.Country, Reason: d.Reason.String(),
-		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: reference,
+		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
 	}
 	if d.Rule != nil {
 		f.Kind, f.Basis = d.Rule.Refusal, refusal.Basis(d.Rule.Basis)
@@ -184,7 +220,7 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	}
 	r.URL.Scheme = j.scheme(r)
 	e.refusals.Write(c.Response(), r, f)
-	e.log.Info("request refused", slog.String("reference", reference), slog.String("reason", f.Reason), slog.String("rule", f.Rule),
+	e.log.Info("request refused", slog.String("reference", j.reference), slog.String("reason", f.Reason), slog.String("rule", f.Rule),
 		slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
 		slog.String("client", truncated(d.Client)), slog.String("method", methodLabel(r.Method)), slog.String("host", j.request.Host),
 		slog.String("path", j.request.Paths[0]), slog.String("policy", d.Policy))

@@ -51,7 +51,9 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})
 		}
-		err = g.listen(cfg)
+		if err = errors.Join(g.listen(cfg), g.keep(opts)); err == nil {
+			err = g.join(opts)
+		}
 	}
 	if err != nil {
 		g.Close()
@@ -119,6 +121,12 @@ func (g *Gateway) Close() {
 	}
 	if g.routes != nil {
 		g.routes.close()
+	}
+	if g.Enforcer != nil {
+		if g.fleet != nil {
+			_ = g.fleet.Close() // nothing was shared
+		}
+		_ = g.recorder.close() // nothing was decided
 	}
 }
 

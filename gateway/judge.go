@@ -33,6 +33,7 @@ type judgement struct {
 	origin    rules.Origin
 	policy    *rules.Policy
 	decision  rules.Decision
+	reference string // of a refusal or a record; what it was for another request otherwise
 }
 
 // judge fills in j for the request. The error is a *canonical.Malformed: the request can be neither judged nor

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"gate451/gateway/evidence"
 	"gate451/gateway/geoip"
 	"gate451/rules"
 )
@@ -149,6 +150,35 @@ func (c policyCollector) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
+}
+
+// evidenceCollector shows how the evidence is doing.
+type evidenceCollector struct{ evidence *evidence.Log }
+
+var (
+	evidenceRecords = prometheus.NewDesc("gate451_evidence_records_total",
+		"Records of decisions: written to disk, lost by best_effort, or failed with the request answered 503.", []string{"result"}, nil)
+	evidenceQueue    = prometheus.NewDesc("gate451_evidence_queue_length", "Records that wait to be written.", nil, nil)
+	evidenceLines    = prometheus.NewDesc("gate451_evidence_lines", "Lines of the evidence, its tree's leaves.", nil, nil)
+	evidenceLastSync = prometheus.NewDesc("gate451_evidence_last_sync_seconds", "How long the disk took to make the newest records durable.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c evidenceCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{evidenceRecords, evidenceQueue, evidenceLines, evidenceLastSync} {
+		ch <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c evidenceCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.evidence.Stats()
+	for result, n := range map[string]int64{"written": s.Written, "lost": s.Lost, "failed": s.Failed} {
+		ch <- prometheus.MustNewConstMetric(evidenceRecords, prometheus.CounterValue, float64(n), result)
+	}
+	ch <- prometheus.MustNewConstMetric(evidenceQueue, prometheus.GaugeValue, float64(s.Waiting))
+	ch <- prometheus.MustNewConstMetric(evidenceLines, prometheus.GaugeValue, float64(s.Lines))
+	ch <- prometheus.MustNewConstMetric(evidenceLastSync, prometheus.GaugeValue, s.LastSync.Seconds())
 }
 
 // databaseCollector shows the build times of the databases that are loaded at the time of the scrape.

@@ -4,50 +4,137 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"gate451/gateway/evidence"
+	"gate451/gateway/fleet"
 	"gate451/rules"
 )
 
-// policySource holds the policy in force and replaces it by a new version of its file, if that is good.
+// policySource holds the policy in force. It comes from the file, or from the fleet once that has published one, and is
+// replaced by a new version if that is good. The pauses of the fleet apply to either.
 type policySource struct {
 	file    string
 	text    []byte // in place of the file
 	log     *slog.Logger
 	current atomic.Pointer[rules.Policy]
 
-	loading sync.Mutex
-	trouble complaint // guarded by loading
-	loaded  func(p *rules.Policy, err error, at time.Time)
-	now     func() time.Time
+	loading   sync.Mutex
+	trouble   complaint // guarded by loading, like what follows
+	own       *rules.Policy
+	published *rules.Policy // nil if the fleet has none
+	said      fleet.Published
+	loaded    func(p *rules.Policy, err error, at time.Time)
+	now       func() time.Time
+	note      func(evidence.Event)
 }
 
-// load reads the policy again. A bad one changes nothing: the error holds all that is wrong with it.
+// load reads the policy's file again. A bad one changes nothing: the error holds all that is wrong with it.
 func (s *policySource) load() error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	p, err := s.read()
-	old := s.current.Load()
-	if err == nil {
-		s.current.Store(p)
-	}
-	s.loaded(p, err, s.now()) // only now: whoever sees the metrics change counts on the policy
 	if err != nil {
-		if old != nil && s.trouble.isNew(err) {
+		s.loaded(nil, err, s.now())
+		if old := s.current.Load(); old != nil && s.trouble.isNew(err) {
 			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
 		}
 		return err
 	}
-	if mended := s.trouble.end(); old != nil && old.Digest() == p.Digest() && !mended {
-		return nil
+	changed := s.own == nil || s.own.Digest() != p.Digest()
+	s.own = p
+	if s.published != nil && changed {
+		s.log.Warn("the policy's file is not what decides, because the fleet has published a policy; gate451 policy push publishes the file",
+			slog.String("file", p.Digest()), slog.String("in_force", s.published.Digest()))
 	}
-	s.log.Info("policy in force", slog.String("digest", p.Digest()), slog.Int("rules", len(p.Rules())))
+	s.settle(s.trouble.end())
+	return nil
+}
+
+// take puts what the fleet has published into force. A bad policy changes nothing.
+func (s *policySource) take(said fleet.Published) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	p := s.published
+	if len(said.Text) > 0 && (p == nil || said.Digest != p.Digest()) {
+		var err error
+		if p, err = rules.Parse("policy", said.Text); err == nil && p.Digest() != said.Digest {
+			err = fmt.Errorf("the policy's digest is %s here, and %s where it was published; all replicas should run the same version", p.Digest(), said.Digest)
+		}
+		if err != nil {
+			s.loaded(nil, err, s.now())
+			return err
+		}
+	}
+	before := s.said
+	s.published, s.said = p, said
+	s.settle(false)
+	s.notePauses(before.Pauses, said.Pauses)
+	return nil
+}
+
+// settle works out which policy is in force, and tells of it if it is another one, or is so again.
+func (s *policySource) settle(again bool) {
+	p := s.own
+	if s.published != nil {
+		p = s.published
+	}
+	if pauses := pausesOf(s.said.Pauses); len(pauses) > 0 {
+		var err error
+		if p, err = p.Paused(pauses); err != nil {
+			s.log.Warn("not every pause can be applied", slog.Any("error", err))
+		}
+	}
+	old := s.current.Swap(p)
+	s.loaded(p, nil, s.now()) // only now: whoever sees the metrics change counts on the policy
+	switch {
+	case old == nil:
+	case old.Digest() != p.Digest():
+		s.note(evidence.PolicyChanged{Digest: p.Digest(), Source: s.source()})
+	case !again:
+		return
+	}
+	s.log.Info("policy in force", slog.String("digest", p.Digest()), slog.Int("rules", len(p.Rules())), slog.String("source", s.source()))
 	for _, w := range p.Warnings() {
 		s.log.Warn("policy warning", slog.String("warning", w.Error()))
 	}
-	return nil
+}
+
+// source says where the policy in force comes from.
+func (s *policySource) source() string {
+	switch {
+	case s.published != nil:
+		return fmt.Sprintf("fleet generation %d, by %s", s.said.Generation, s.said.By)
+	case s.text != nil:
+		return "built in"
+	}
+	return s.file
+}
+
+// pausesOf writes pauses as the rules have them: from when they were ordered, by Redis' clock.
+func pausesOf(said []fleet.Pause) []rules.Pause {
+	var pauses []rules.Pause
+	for _, p := range said {
+		pauses = append(pauses, rules.Pause{Rule: p.Rule, Effective: rules.Interval{From: p.At, Until: p.Until}, Note: p.Note})
+	}
+	return pauses
+}
+
+// notePauses writes into the evidence what is paused now, and what no longer is although its time has not come.
+func (s *policySource) notePauses(before, now []fleet.Pause) {
+	for _, p := range now {
+		if !slices.Contains(before, p) {
+			s.note(evidence.RulePaused{Rule: p.Rule, Until: p.Until, Note: p.Note, By: p.By})
+		}
+	}
+	for _, p := range before {
+		if !slices.ContainsFunc(now, func(q fleet.Pause) bool { return q.Rule == p.Rule }) && s.now().Before(p.Until) {
+			s.note(evidence.RuleResumed{Rule: p.Rule})
+		}
+	}
 }
 
 func (s *policySource) read() (*rules.Policy, error) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -33,6 +34,12 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
+	if g.fleet != nil {
+		serving.Go(func() {
+			g.fleet.Run(alive)
+			_ = g.fleet.Close() // connections that nobody uses any more
+		})
+	}
 	g.ready.Store(true)
 	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
 
@@ -48,6 +55,9 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	g.routes.close()
 	_ = admin.Close() // scrapes under way have nothing more to learn
 	serving.Wait()
+	if closing := g.recorder.close(); closing != nil {
+		err = errors.Join(err, fmt.Errorf("the evidence was not ended properly: %w", closing))
+	}
 	return err
 }
 

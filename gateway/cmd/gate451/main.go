@@ -17,7 +17,8 @@ import (
 )
 
 func main() {
-	log.SetOutput(io.Discard) // net/http's client would print bytes of upstreams there; what matters is logged through slog
+	signal.Ignore(syscall.SIGXFSZ) // a file that may grow no more is an error like others, and not the end of the process
+	log.SetOutput(io.Discard)      // net/http's client would print bytes of upstreams there; what matters is logged through slog
 	os.Exit(run(context.Background(), os.Args[1:], surroundings{
 		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(),
 	}))
