@@ -1,0 +1,285 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// ErrClosed says that the log was closed.
+var ErrClosed = errors.New("evidence: the log is closed")
+
+// ErrFull says that too many records wait to be written.
+var ErrFull = errors.New("evidence: too many records wait to be written; the disk is too slow, or stands still")
+
+// ErrTooLong says that a line would be longer than a line may be.
+var ErrTooLong = fmt.Errorf("evidence: %w", errLongLine)
+
+// Log is a log that is being written. It may be used by several goroutines at once.
+type Log struct {
+	cfg    Config
+	key    *key
+	client atomic.Pointer[clients]
+	lock   *os.File
+	lines  sync.Pool // of *[]byte, room for one line
+
+	mu      sync.Mutex // guards what follows
+	waiting *group     // what is written next
+	closed  bool
+	missing gap // what is to be told of in a gap's line
+
+	wake    chan struct{} // there is something to write
+	hurry   chan struct{} // there is so much that it should not wait for its time
+	closing chan struct{}
+	work    sync.WaitGroup
+
+	w       writer // the committer's own
+	places  places // where the durable lines are
+	cursor  cursor // where ReadFrom has come to
+	sealing chan struct{}
+	newest  announcer
+	counts  counters
+}
+
+// counters are what Stats returns.
+type counters struct {
+	written, lost, failed, waiting, lastSync atomic.Int64
+}
+
+// Stats are figures of a log since it was opened.
+type Stats struct {
+	// Written is how many records are on disk, Lost how many BestEffort has lost and Failed how many were refused by
+	// Strict, with an error to the caller.
+	Written, Lost, Failed int64
+	// Waiting is how many records wait to be written.
+	Waiting int64
+	// Lines is how many lines the log has on disk, since it was begun.
+	Lines int64
+	// LastSync is how long the disk took to make the newest lines durable.
+	LastSync time.Duration
+}
+
+// group is what is written and made durable together.
+type group struct {
+	text    []byte // the lines, each with its newline
+	leaves  []tlog.Hash
+	records int
+	done    chan struct{} // closed once err is final
+	err     error
+}
+
+// gap counts decisions that are not in the log.
+type gap struct {
+	since        time.Time
+	lost, failed int64
+}
+
+func newGroup() *group { return &group{done: make(chan struct{})} }
+
+// Open opens the log in a folder, or begins one, and takes the folder for itself. A torn end is set aside; a log whose
+// end is not what its last checkpoint signed is refused, with the file and line.
+func Open(cfg Config) (*Log, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	l := &Log{
+		cfg: cfg, waiting: newGroup(), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		closing: make(chan struct{}), sealing: make(chan struct{}, 1),
+	}
+	l.lines.New = func() any { return new([]byte) }
+	if err := l.start(); err != nil {
+		if l.lock != nil {
+			_ = l.lock.Close() // nothing was written under it
+		}
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	l.newest.start(&l.work, cfg.OnCheckpoint, l.w.note)
+	l.work.Go(l.commitAll)
+	l.work.Go(l.sealAll)
+	l.signal(l.wake) // the log says that it was opened
+	l.signal(l.sealing)
+	return l, nil
+}
+
+// start takes the folder, reads the keys and finds the end of the log.
+func (l *Log) start() error {
+	cfg := &l.cfg
+	err := os.MkdirAll(cfg.Dir, 0o700)
+	if err == nil {
+		l.lock, err = lockFolder(cfg.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	segments, err := listSegments(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if l.key, err = loadKey(cfg.SignKeyFile, cfg.Replica, len(segments) > 0, cfg.Random); err != nil {
+		return err
+	}
+	if err := l.Reload(); err != nil {
+		return err
+	}
+	end, err := findEnd(cfg.Dir, segments, l.key.verifier, cfg.Now)
+	if err != nil {
+		return err
+	}
+	if err := writeVerifier(filepath.Join(cfg.Dir, verifierName), l.key.text); err != nil {
+		return err
+	}
+	if end.torn != nil {
+		cfg.Logger.Warn("the evidence ends in a line that was not written to its end; it was set aside",
+			slog.String("file", end.torn.File), slog.Int64("bytes", end.torn.Bytes))
+	}
+	return l.resume(end)
+}
+
+// writeVerifier puts the public key beside the log, for whoever is to verify it.
+func writeVerifier(path, text string) error {
+	if have, err := os.ReadFile(path); err == nil && string(have) == text+"\n" { //nolint:gosec // the operator says where the log is
+		return nil
+	}
+	return writeWhole(path, []byte(text+"\n"), 0o644)
+}
+
+// Reload reads the key of ClientHMAC again. If that fails, the key stays as it is.
+func (l *Log) Reload() error {
+	c, err := newClients(l.cfg.Client, l.cfg.ClientKeyFile, l.cfg.Random)
+	if err != nil {
+		return err
+	}
+	l.client.Store(c)
+	return nil
+}
+
+// Verifier returns the key with which the log's checkpoints are verified, as a signed note has it.
+func (l *Log) Verifier() string { return l.key.text }
+
+// Checkpoint returns the newest signed checkpoint that is on disk; nil before the first one is.
+func (l *Log) Checkpoint() []byte { return l.newest.get() }
+
+// Stats returns the log's figures.
+func (l *Log) Stats() Stats {
+	c := &l.counts
+	return Stats{
+		Written: c.written.Load(), Lost: c.lost.Load(), Failed: c.failed.Load(), Waiting: c.waiting.Load(),
+		Lines: l.places.lines(), LastSync: time.Duration(c.lastSync.Load()),
+	}
+}
+
+// Record writes a decision into the log. With Strict it returns nil only once the record is on disk; it returns an error
+// if that failed, and the record will not turn up later. If the context ends first its error is returned, and the record
+// may or may not be written. With BestEffort it returns at once, and an error only from a closed log.
+func (l *Log) Record(ctx context.Context, e *Entry) error {
+	room := l.lines.Get().(*[]byte)
+	defer l.lines.Put(room)
+	*room = append(l.appendRecord(append((*room)[:0], 0), e, l.cfg.Now()), '\n')
+	return l.append(ctx, *room, 1)
+}
+
+// Note writes an event into the log, as Record does a decision.
+func (l *Log) Note(ctx context.Context, e Event) error {
+	line, err := appendLine([]byte{0}, e.line(l.cfg.Now().UTC().Format(stamp)))
+	if err != nil {
+		return err
+	}
+	return l.append(ctx, line, 0)
+}
+
+// append hands a line to the committer. The line has a spare byte before it and a newline behind it.
+func (l *Log) append(ctx context.Context, spared []byte, records int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	leaf := leafOf(spared[:len(spared)-1])
+	g, err := l.enqueue(spared[1:], leaf, records)
+	if err != nil || l.cfg.Durability == BestEffort {
+		if l.cfg.Durability == BestEffort && !errors.Is(err, ErrClosed) {
+			return nil // what was lost is counted
+		}
+		return err
+	}
+	select {
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// enqueue adds a line to those that are written next.
+func (l *Log) enqueue(line []byte, leaf tlog.Hash, records int) (*group, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.waiting
+	switch {
+	case l.closed:
+		return nil, ErrClosed
+	case len(line) > maxLine:
+		l.miss(records)
+		return nil, ErrTooLong
+	case len(g.text)+len(line) > l.cfg.QueueBytes:
+		l.miss(records)
+		return nil, ErrFull
+	}
+	g.text = append(g.text, line...)
+	g.leaves = append(g.leaves, leaf)
+	g.records += records
+	l.counts.waiting.Add(int64(records))
+	l.signal(l.wake)
+	if l.cfg.Durability == BestEffort && len(g.text) > l.cfg.QueueBytes/4 {
+		l.signal(l.hurry)
+	}
+	return g, nil
+}
+
+// miss counts records that do not get into the log. The mutex is held.
+func (l *Log) miss(records int) {
+	if records == 0 {
+		return
+	}
+	if l.missing.since.IsZero() {
+		l.missing.since = l.cfg.Now()
+	}
+	if l.cfg.Durability == BestEffort {
+		l.missing.lost += int64(records)
+		l.counts.lost.Add(int64(records))
+		return
+	}
+	l.missing.failed += int64(records)
+	l.counts.failed.Add(int64(records))
+}
+
+// signal leaves word for a goroutine that need not be told twice.
+func (l *Log) signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes what waits and that the log was closed, and gives the folder back. Its error says what of that failed.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	was := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if was {
+		return ErrClosed
+	}
+	close(l.closing)
+	l.work.Wait()
+	l.cursor.close()
+	l.places.close()
+	return errors.Join(l.w.err, l.lock.Close())
+}
