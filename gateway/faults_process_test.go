@@ -68,6 +68,56 @@ func TestFaultProcess(t *testing.T) {
 	}
 }
 
+// spawned is a gateway that runs as a process.
+type spawned struct {
+	*exec.Cmd
+	hold          io.Closer // closed, the gateway stops
+	said          strings.Builder
+	public, admin string
+}
+
+// spawn starts the gateway of a folder and waits until it serves.
+func spawn(t testing.TB, dir string, environ ...string) *spawned {
+	t.Helper()
+	where := filepath.Join(dir, "addresses")
+	if err := os.Remove(where); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	p := &spawned{Cmd: exec.Command(os.Args[0], "-test.run=^TestFaultProcess$")}
+	p.Env = append(append(os.Environ(), processFolder+"="+dir), environ...)
+	p.Stdout, p.Stderr = &p.said, &p.said
+	var err error
+	p.hold, err = p.StdinPipe()
+	must(t, err)
+	must(t, p.Start())
+	for limit := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if text, err := os.ReadFile(where); err == nil {
+			p.public, p.admin, _ = strings.Cut(string(text), " ")
+			return p
+		}
+		if time.Now().After(limit) {
+			_ = p.Process.Kill()
+			_ = p.Wait()
+			t.Fatalf("the gateway does not serve: %s", p.said.String())
+		}
+	}
+}
+
+// end stops the gateway and waits for it.
+func (p *spawned) end(t testing.TB) {
+	t.Helper()
+	p.hold.Close()
+	if err := p.Wait(); err != nil {
+		t.Errorf("the gateway ends with %v: %s", err, p.said.String())
+	}
+}
+
+// kill ends the gateway as it stands.
+func (p *spawned) kill() {
+	_ = p.Process.Kill()
+	_ = p.Wait() // it says that it was killed
+}
+
 // process is a gateway in a process of its own, with a shop and buyers.
 type process struct {
 	world         *world
@@ -88,29 +138,17 @@ func startProcess(t *testing.T, descriptors int) *process {
 		config: "geoip: {databases: [geo.mmdb]}\nlimits: {header_timeout: 120s, idle_timeout: 10m}\n",
 	}
 	s.write(t, p.dir)
-	program := exec.Command(os.Args[0], "-test.run=^TestFaultProcess$")
-	program.Env = append(os.Environ(), processFolder+"="+p.dir)
+	var environ []string
 	if descriptors > 0 {
-		program.Env = append(program.Env, processDescriptors+"="+strconv.Itoa(descriptors))
+		environ = append(environ, processDescriptors+"="+strconv.Itoa(descriptors))
 	}
-	var said strings.Builder
-	program.Stdout, program.Stderr = &said, &said
-	hold, err := program.StdinPipe()
-	must(t, err)
-	must(t, program.Start())
+	program := spawn(t, p.dir, environ...)
 	t.Cleanup(func() {
 		p.operator.CloseIdleConnections()
-		hold.Close()
-		if err := program.Wait(); err != nil {
-			t.Errorf("the gateway ends with %v: %s", err, said.String())
-		}
+		program.end(t)
 	})
 	p.operator = &http.Client{Transport: &http.Transport{}, Timeout: patience}
-	eventually(t, "the gateway says where it is", func() bool {
-		text, err := os.ReadFile(filepath.Join(p.dir, "addresses"))
-		p.public, p.admin, _ = strings.Cut(string(text), " ")
-		return err == nil
-	})
+	p.public, p.admin = program.public, program.admin
 	clients := map[string]*http.Client{}
 	for _, peer := range append(faultBuyers, "10.0.0.7") {
 		transport := &http.Transport{
