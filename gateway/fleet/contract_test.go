@@ -78,7 +78,7 @@ func TestPauses(t *testing.T) {
 		if _, err := op.Push(ctx, []byte("a policy"), "sha256:a", "bob", Latest); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := op.Pause(ctx, "brief", now.Add(4*time.Second), "", "ann"); err != nil {
+		if _, err := op.Pause(ctx, "brief", now.Add(2*time.Second), "", "ann"); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Second, "both rules to be paused", func() bool {
@@ -91,13 +91,13 @@ func TestPauses(t *testing.T) {
 		if diff := cmp.Diff(p, Pause{Rule: "cuba-sales", Until: now.Add(2 * time.Hour).UTC(), Note: "licence 1234", By: "ann"}); diff != "" {
 			t.Error(diff)
 		}
-		if _, ok := f.Paused("brief", now.Add(4*time.Second)); ok {
+		if _, ok := f.Paused("brief", now.Add(2*time.Second)); ok {
 			t.Error("a pause goes on at its end")
 		}
 		if f.Current().Digest != "sha256:a" || f.Current().By != "bob" {
 			t.Errorf("a pause changed the policy: %+v", f.Current())
 		}
-		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 5*time.Second })
+		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 2500*time.Millisecond })
 		if _, err := op.Resume(ctx, "brief"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
 			t.Errorf("resume of a pause that ended: %v", err)
 		}
