@@ -145,15 +145,15 @@ func alone(t *testing.T) *engine {
 func sentinel(t *testing.T) *engine {
 	first := newServer(t)
 	second := newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(first.port))
-	for _, s := range []*server{first, second} {
-		s.args = append(s.args, "--replica-priority", "10")
-	}
 	eventually(t, 20*time.Second, "the second server to follow the first", func() bool {
 		return strings.Contains(second.do("INFO", "replication"), "master_link_status:up")
 	})
+	second.args = second.args[:len(second.args)-2] // whom it follows after another start is the sentinel's to say
+	// A server that sleeps for a moment is not replaced: whether a policy that was pushed to it just then survives is a
+	// matter of chance.
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	must(t, os.WriteFile(file, fmt.Appendf(nil,
-		"sentinel monitor gate 127.0.0.1 %d 1\nsentinel down-after-milliseconds gate 500\nsentinel failover-timeout gate 1000\n", first.port), 0o600))
+		"sentinel monitor gate 127.0.0.1 %d 1\nsentinel down-after-milliseconds gate 3000\nsentinel failover-timeout gate 1000\n", first.port), 0o600))
 	watch := &server{t: t, port: freePort(t), dir: t.TempDir()}
 	watch.args = []string{file, "--sentinel", "--port", strconv.Itoa(watch.port), "--bind", "127.0.0.1", "--dir", watch.dir}
 	watch.direct = redis.NewClient(&redis.Options{Addr: watch.addr(), Protocol: 2, DisableIdentity: true})
@@ -177,9 +177,6 @@ func sentinel(t *testing.T) *engine {
 		was.kill()
 		eventually(t, 30*time.Second, "the sentinel to fail over", func() bool { return e.owner() != was })
 		was.start() // as a master of its own, which the sentinel turns into a replica
-		eventually(t, 30*time.Second, "the killed server to follow", func() bool {
-			return strings.Contains(was.do("INFO", "replication"), "master_link_status:up")
-		})
 	}
 	return e
 }
@@ -457,3 +454,5 @@ func seed(t *testing.T) *rand.Rand {
 	t.Logf("GATE451_TEST_SEED=%d", n)
 	return rand.New(rand.NewPCG(n, 0))
 }
+
+func freePortText(t *testing.T) string { return strconv.Itoa(freePort(t)) }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -195,14 +194,23 @@ func (s *storm) request(f *Fleet) {
 	_ = f.Up()
 }
 
+// push publishes the next policy, however long that takes.
 func (s *storm) push(t *testing.T) {
 	t.Helper()
 	s.pushes++
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	must(t, s.publish(s.pushes))
+}
+
+func (s *storm) publish(n int) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	if _, err := s.operator.Push(ctx, fmt.Appendf(nil, "policy %d", s.pushes), fmt.Sprint("sha256:", s.pushes), "ann", Latest); err != nil {
-		t.Error(err)
+	for ctx.Err() == nil {
+		if _, err = s.operator.Push(ctx, fmt.Appendf(nil, "policy %d", n), fmt.Sprint("sha256:", n), "ann", Latest); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond) // some faults are answered at once
 	}
+	return err
 }
 
 // agree reports whether all replicas have what is published, and it is what was pushed last.
@@ -229,6 +237,9 @@ func (s *storm) suffer(t *testing.T, name string, happen fault) {
 			s.request(f)
 		}
 	}
+	s.pushes++ // while it goes on
+	pushed := make(chan error, 1)
+	go func() { pushed <- s.publish(s.pushes) }()
 	time.Sleep(700 * time.Millisecond)
 	end()
 	returned := time.Now()
@@ -236,6 +247,7 @@ func (s *storm) suffer(t *testing.T, name string, happen fault) {
 		status, err := s.operator.Status(context.Background())
 		t.Fatalf("%s: the replicas do not agree within five seconds of its return: %+v, %v", name, status, err)
 	}
+	must(t, <-pushed)
 	t.Logf("%-20s agreed after %s", name, time.Since(returned).Round(time.Millisecond))
 	s.push(t)
 	if !soon(5*time.Second, s.agree) {
@@ -295,5 +307,3 @@ func rage(t *testing.T, s *storm) {
 	}
 	t.Logf("%d lines collected, %d decisions counted, %d policies pushed", lines, s.counted.Load(), s.pushes)
 }
-
-var errTest = errors.New("as the test wants it")
