@@ -85,23 +85,24 @@ func TestManyCounters(t *testing.T) {
 	e := alone(t)
 	f := e.operator(t)
 	ctx := context.Background()
+	today := DayOf(time.Now())
 	const n = 3*totalsAtOnce + 7
 	for i := range n {
-		f.Count(fmt.Sprint("rule-", i), "US", "block", 1)
+		f.Count(fmt.Sprint("rule-", i), "US", "block", today)
 	}
 	must(t, f.flush(ctx))
 	e.owner().do("FLUSHALL")
-	f.Count("rule-0", "US", "block", 1)
+	f.Count("rule-0", "US", "block", today)
 	must(t, f.flush(ctx))
 	// What is late does not count: it is older than what is there.
-	w := *f.writers[1]
+	w := *f.writers[today]
 	w.tried, w.confirmed = 0, 0
-	if _, err := f.writeTotals(ctx, 1, &w, []any{"x", 1}); err == nil {
+	if _, err := f.writeTotals(ctx, today, &w, []any{"x", 1}); err == nil {
 		t.Error("a late total is taken")
 	}
-	e.owner().do("HSET", f.keys.counters(1), "foreign", "field", "a\x1fb\x1fc\x1fd", "-1")
-	counts, err := f.Counters(ctx, 1, 1)
-	if err == nil || len(counts) != n || counts[0] != (Count{1, "rule-0", "US", "block", 2}) {
+	e.owner().do("HSET", f.keys.counters(today), "foreign", "field", "a\x1fb\x1fc\x1fd", "-1")
+	counts, err := f.Counters(ctx, today, today)
+	if err == nil || len(counts) != n || counts[0] != (Count{today, "rule-0", "US", "block", 2}) {
 		t.Errorf("%d counts, the first %v, %v", len(counts), counts[0], err)
 	}
 }
