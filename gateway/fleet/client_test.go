@@ -24,14 +24,14 @@ func TestConfigIsChecked(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "ca.pem")
 	must(t, os.WriteFile(broken, []byte("no certificate"), 0o600))
 	for want, change := range map[string]func(*Config){
-		"no address of Redis; give at least one host:port":                                                    func(c *Config) { c.Addrs = nil },
-		`replica "../x"; a name has 1 to 128 letters, digits, dots, dashes and underscores, and no dot first`: func(c *Config) { c.Replica = "../x" },
-		`replica ""; a name has 1 to 128 letters, digits, dots, dashes and underscores, and no dot first`:     func(c *Config) { c.Replica = "" },
-		"database 3 in a cluster; a cluster has only 0":                                                       func(c *Config) { c.DB, c.Cluster = 3, true },
-		`key prefix "a b"; it must have no blanks, stars, question marks or brackets`:                         func(c *Config) { c.KeyPrefix = "a b" },
-		"redis: open /no/such/file: no such file or directory; name a readable file of CA certificates":       func(c *Config) { c.TLS = &TLS{CAFile: "/no/such/file"} },
-		"redis: " + broken + ": no certificate in it; it must hold CA certificates as PEM":                    func(c *Config) { c.TLS = &TLS{CAFile: broken} },
-		"redis: open /no/such/file: no such file or directory; name a certificate and its key as PEM":         func(c *Config) { c.TLS = &TLS{CertFile: "/no/such/file", KeyFile: broken} },
+		"no address of Redis; give at least one host:port":                                                                func(c *Config) { c.Addrs = nil },
+		`replica "../x"; a name has 1 to 128 letters, digits, dots, dashes and underscores, and no dot first`:             func(c *Config) { c.Replica = "../x" },
+		`replica ""; a name has 1 to 128 letters, digits, dots, dashes and underscores, and no dot first`:                 func(c *Config) { c.Replica = "" },
+		"database 3 in a cluster; a cluster has only 0":                                                                   func(c *Config) { c.DB, c.Cluster = 3, true },
+		`key prefix "a{b"; it has letters, digits, dots, dashes, underscores and colons, and may have one part in braces`: func(c *Config) { c.KeyPrefix = "a{b" },
+		"redis: open /no/such/file: no such file or directory; name a readable file of CA certificates":                   func(c *Config) { c.TLS = &TLS{CAFile: "/no/such/file"} },
+		"redis: " + broken + ": no certificate in it; it must hold CA certificates as PEM":                                func(c *Config) { c.TLS = &TLS{CAFile: broken} },
+		"redis: open /no/such/file: no such file or directory; name a certificate and its key as PEM":                     func(c *Config) { c.TLS = &TLS{CertFile: "/no/such/file", KeyFile: broken} },
 	} {
 		cfg := good
 		change(&cfg)

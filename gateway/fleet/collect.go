@@ -21,6 +21,7 @@ var (
 	//go:embed lua/release.lua
 	releaseText string
 
+	// They may run when Redis is full, because collecting is what empties it.
 	attach  = redis.NewScript(attachText)
 	settle  = redis.NewScript(settleText)
 	release = redis.NewScript(releaseText)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +49,67 @@ func TestPolicyReachesEveryReplica(t *testing.T) {
 		if generation, err := op.Push(ctx, []byte("any"), "sha256:any", "bob", Latest); err != nil || generation != 6 {
 			t.Fatalf("a push over any: %d, %v", generation, err)
 		}
+	})
+}
+
+func TestFiftyPushesUnderLoad(t *testing.T) {
+	onEngines(t, func(t *testing.T, e *engine) {
+		pushed := []time.Time{time.Now()} // when a generation stopped being the newest
+		type decision struct {
+			at         time.Time
+			generation int64
+		}
+		var fleet []*Fleet
+		made := make([][]decision, 3)
+		end := make(chan struct{})
+		var work sync.WaitGroup
+		for i := range 3 {
+			f := e.replica(t, fmt.Sprint("gate-", i), Options{})
+			running(t, f)
+			fleet = append(fleet, f)
+		}
+		op := e.operator(t)
+		push(t, op, "first")
+		for i, f := range fleet {
+			eventually(t, 5*time.Second, "the first policy", func() bool { return f.Current() != nil })
+			work.Go(func() {
+				for {
+					select {
+					case <-end:
+						return
+					case <-time.After(time.Millisecond):
+						made[i] = append(made[i], decision{time.Now(), f.Current().Generation})
+						f.Count("r", "US", "block", 1)
+					}
+				}
+			})
+		}
+		for range 50 {
+			push(t, op, "next")
+			pushed = append(pushed, time.Now())
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, f := range fleet {
+			eventually(t, 2*time.Second, "the last policy", func() bool { return f.Current().Generation == 51 })
+		}
+		close(end)
+		work.Wait()
+		var latest time.Duration
+		for i, decisions := range made {
+			before := int64(1)
+			for _, d := range decisions {
+				if d.generation < before {
+					t.Fatalf("gate-%d went back from %d to %d", i, before, d.generation)
+				}
+				if before = d.generation; before < 51 {
+					latest = max(latest, d.at.Sub(pushed[before]))
+				}
+			}
+		}
+		if latest > 2*time.Second {
+			t.Errorf("a decision carried a policy that was replaced %s before", latest)
+		}
+		t.Logf("%d decisions, the policy of none replaced more than %s before", len(made[0])+len(made[1])+len(made[2]), max(latest, 0))
 	})
 }
 
@@ -157,6 +219,21 @@ func TestStatus(t *testing.T) {
 		stop()
 		eventually(t, 3*time.Second, "the namesake to be gone at once", func() bool { return len(two.Replicas()) == 2 })
 	})
+}
+
+func TestPredecessorIsNoNamesake(t *testing.T) {
+	t.Parallel()
+	e := alone(t)
+	killed := e.replica(t, "gate", Options{})
+	must(t, killed.show(context.Background()))
+	must(t, killed.Close()) // without a word
+	f := e.replica(t, "gate", Options{Beat: 300 * time.Millisecond})
+	running(t, f)
+	eventually(t, 3*time.Second, "both to be there", func() bool { return len(f.Replicas()) == 2 })
+	eventually(t, 3*time.Second, "the killed one to be gone", func() bool { return len(f.Replicas()) == 1 })
+	if _, ok := f.Namesake(); ok {
+		t.Error("its predecessor is taken for a namesake")
+	}
 }
 
 func TestCounters(t *testing.T) {

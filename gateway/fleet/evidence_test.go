@@ -132,6 +132,22 @@ func TestSinkThatRefuses(t *testing.T) {
 	must(t, op.Collect(ctx, Collection{Open: refuse}))
 }
 
+func TestFullRedisIsEmptied(t *testing.T) {
+	t.Parallel()
+	e, op := aloneWithOperator(t)
+	r := recordOf("gate", 3000)
+	var log logged
+	f, _ := shipping(t, e, "gate", r, &log)
+	eventually(t, 5*time.Second, "all to be shipped", func() bool { return f.Shipping().Shipped == 3000 })
+	e.owner().do("CONFIG", "SET", "maxmemory", "1")
+	into := newCopies()
+	collectOnce(t, op, into)
+	same(t, map[string]*record{"gate": r}, into, 0)
+	if n := e.owner().do("XLEN", op.keys.stream("gate")); n != "1" {
+		t.Errorf("%s lines are left", n)
+	}
+}
+
 func TestAnotherRecordUnderTheName(t *testing.T) {
 	t.Parallel()
 	e, op := aloneWithOperator(t)

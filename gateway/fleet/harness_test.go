@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // server is a redis-server of a test's own.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	port   int
 	dir    string
 	args   []string
@@ -45,7 +45,7 @@ var ports struct {
 }
 
 // freePort returns a port that was free, and that this process gives to nobody else.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
@@ -64,7 +64,7 @@ func freePort(t *testing.T) int {
 	}
 }
 
-func needRedis(t *testing.T) {
+func needRedis(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("GATE451_REQUIRE_ALL") == "1" {
@@ -75,7 +75,7 @@ func needRedis(t *testing.T) {
 }
 
 // newServer starts a server that keeps nothing on disk unless it is told to.
-func newServer(t *testing.T, args ...string) *server {
+func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	needRedis(t)
 	s := &server{t: t, port: freePort(t), dir: t.TempDir()}
@@ -135,14 +135,14 @@ type engine struct {
 }
 
 // engines are the ways in which Redis is run. The contract holds for each of them.
-var engines = map[string]func(*testing.T) *engine{"alone": alone, "sentinel": sentinel, "cluster": clustered}
+var engines = map[string]func(testing.TB) *engine{"alone": alone, "sentinel": sentinel, "cluster": clustered}
 
-func alone(t *testing.T) *engine {
+func alone(t testing.TB) *engine {
 	s := newServer(t)
 	return &engine{name: "alone", config: Config{Addrs: []string{s.addr()}}, servers: []*server{s}, owner: func() *server { return s }}
 }
 
-func sentinel(t *testing.T) *engine {
+func sentinel(t testing.TB) *engine {
 	first := newServer(t)
 	second := newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(first.port))
 	eventually(t, 20*time.Second, "the second server to follow the first", func() bool {
@@ -181,7 +181,7 @@ func sentinel(t *testing.T) *engine {
 	return e
 }
 
-func clustered(t *testing.T) *engine {
+func clustered(t testing.TB) *engine {
 	e := &engine{name: "cluster"}
 	for range 3 {
 		s := newServer(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--cluster-node-timeout", "1000",
@@ -343,7 +343,7 @@ func (d *duplicate) Append(first int64, lines [][]byte) error {
 func (*duplicate) Close() error { return nil }
 
 // running starts a fleet's Run and returns what ends it.
-func running(t *testing.T, f *Fleet) (stop func()) {
+func running(t testing.TB, f *Fleet) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -361,7 +361,7 @@ func running(t *testing.T, f *Fleet) (stop func()) {
 }
 
 // collecting starts a collector and returns what ends it.
-func collecting(t *testing.T, f *Fleet, into *copies) (stop func()) {
+func collecting(t testing.TB, f *Fleet, into *copies) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -375,7 +375,7 @@ func collecting(t *testing.T, f *Fleet, into *copies) (stop func()) {
 }
 
 // replica returns a Fleet on an engine, which may be changed before.
-func (e *engine) replica(t *testing.T, name string, opts Options, changes ...func(*Config)) *Fleet {
+func (e *engine) replica(t testing.TB, name string, opts Options, changes ...func(*Config)) *Fleet {
 	t.Helper()
 	cfg := e.config
 	cfg.Replica = name
@@ -388,21 +388,21 @@ func (e *engine) replica(t *testing.T, name string, opts Options, changes ...fun
 }
 
 // operator returns a Fleet that an operator's command would use. It is not run.
-func (e *engine) operator(t *testing.T) *Fleet {
+func (e *engine) operator(t testing.TB) *Fleet {
 	t.Helper()
 	f := e.replica(t, "operator", Options{})
 	t.Cleanup(func() { must(t, f.Close()) })
 	return f
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
+func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	if !soon(within, ok) {
 		t.Fatalf("waited %s in vain for %s", within, what)
@@ -443,7 +443,7 @@ func (l *logged) String() string {
 func (l *logged) count(text string) int { return strings.Count(l.String(), text) }
 
 // seed returns the seed of a test's schedule, which is another every time unless GATE451_TEST_SEED repeats one.
-func seed(t *testing.T) *rand.Rand {
+func seed(t testing.TB) *rand.Rand {
 	t.Helper()
 	n := rand.Uint64()
 	if text := os.Getenv("GATE451_TEST_SEED"); text != "" {
@@ -455,4 +455,4 @@ func seed(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(n, 0))
 }
 
-func freePortText(t *testing.T) string { return strconv.Itoa(freePort(t)) }
+func freePortText(t testing.TB) string { return strconv.Itoa(freePort(t)) }

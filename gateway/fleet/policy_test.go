@@ -16,7 +16,7 @@ import (
 var errTest = errors.New("as the test wants it")
 
 // nowhere is an engine that does not run.
-func nowhere(t *testing.T) *engine {
+func nowhere(t testing.TB) *engine {
 	return &engine{name: "nowhere", config: Config{Addrs: []string{"127.0.0.1:" + freePortText(t)}}}
 }
 

@@ -35,8 +35,11 @@ var faults = map[string]fault{
 		return func() { victim.do("PING") }
 	},
 	"asleep": func(_ *testing.T, s *storm) func() {
-		done := make(chan error, 1)
-		go func() { done <- s.engine.owner().direct.Do(context.Background(), "DEBUG", "SLEEP", "1.2").Err() }()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.engine.owner().do("DEBUG", "SLEEP", "1.2")
+		}()
 		return func() { <-done }
 	},
 	"flushed": func(_ *testing.T, s *storm) func() {
@@ -259,7 +262,7 @@ func (s *storm) suffer(t *testing.T, name string, happen fault) {
 }
 
 func TestStorm(t *testing.T) {
-	storms := map[string]func(*testing.T) *engine{"persistent": func(t *testing.T) *engine {
+	storms := map[string]func(testing.TB) *engine{"persistent": func(t testing.TB) *engine {
 		s := newServer(t, "--appendonly", "yes", "--appendfsync", "always")
 		return &engine{name: "persistent", config: Config{Addrs: []string{s.addr()}}, servers: []*server{s}, owner: func() *server { return s }}
 	}}

@@ -106,18 +106,3 @@ func TestManyCounters(t *testing.T) {
 		t.Errorf("%d counts, the first %v, %v", len(counts), counts[0], err)
 	}
 }
-
-func BenchmarkCount(b *testing.B) {
-	cfg := Config{Addrs: []string{"127.0.0.1:1"}, Replica: "gate"}
-	f, err := New(cfg, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			f.Count("kaspersky-us-2024/sales", "US", "block", 1)
-		}
-	})
-}
