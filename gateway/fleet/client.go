@@ -103,10 +103,17 @@ func (l *link) turned(to gobreaker.State) {
 	}
 }
 
+// within marks the context of a command that has passed the breaker: what the client sends for its sake, such as the
+// greeting of a new connection, must not have to pass again.
+type within struct{}
+
 // guarded sends something through the breaker.
-func (l *link) guarded(send func() error) error {
+func (l *link) guarded(ctx context.Context, send func(context.Context) error) error {
+	if ctx.Value(within{}) != nil {
+		return send(ctx)
+	}
 	_, err := l.breaker.Execute(func() (struct{}, error) {
-		err := send()
+		err := send(context.WithValue(ctx, within{}, true))
 		if away(err) {
 			l.cause.Store(&err)
 		}
@@ -151,14 +158,14 @@ func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook guards a command.
 func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		return g.link.guarded(func() error { return next(ctx, cmd) })
+		return g.link.guarded(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
 	}
 }
 
 // ProcessPipelineHook guards several commands as one.
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := g.link.guarded(func() error { return next(ctx, cmds) })
+		err := g.link.guarded(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
 		if unanswered(err) {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)

@@ -18,9 +18,13 @@ var (
 	attachText string
 	//go:embed lua/settle.lua
 	settleText string
+	//go:embed lua/release.lua
+	releaseText string
 
-	attach = redis.NewScript(attachText)
-	settle = redis.NewScript(settleText)
+	// They may run when Redis is full, because collecting is what empties it.
+	attach  = redis.NewScript(attachText)
+	settle  = redis.NewScript(settleText)
+	release = redis.NewScript(releaseText)
 )
 
 const (
@@ -28,7 +32,7 @@ const (
 	leaseFor    = 10 * time.Second       // a collector that is silent for so long is taken for dead
 	leaseOften  = 3 * time.Second        // how often an idle one says that it lives
 	collectIdle = 200 * time.Millisecond // between looks when there is nothing to collect
-	patience    = 10 * time.Second       // with Once, how long nothing may get on before that is an error
+	patience    = 15 * time.Second       // with Once, how long nothing may get on before that is an error
 )
 
 // Sink is a copy of one replica's evidence, somewhere else.
@@ -47,7 +51,7 @@ type Collection struct {
 	// Open returns the copy for a replica. It is called once for each until Collect returns.
 	Open func(replica string) (Sink, error)
 	// Once returns when all that replicas have shipped is collected, instead of waiting for more. What does not get on
-	// for ten seconds, because Redis does not answer, or a copy refuses, or lines are missing, is then an error.
+	// for fifteen seconds, because Redis does not answer, or a copy refuses, or lines are missing, is then an error.
 	Once bool
 }
 
@@ -58,7 +62,7 @@ type Collection struct {
 // Run.
 func (f *Fleet) Collect(ctx context.Context, how Collection) error {
 	c := &collector{fleet: f, how: how, id: f.newID(), streams: map[string]*collected{}}
-	defer c.close()
+	defer c.close(context.WithoutCancel(ctx)) // each command has its own time
 	moved := time.Now()
 	for {
 		worked, behind, err := c.round(ctx)
@@ -132,8 +136,12 @@ func (c *collector) trouble() error {
 	return errors.Join(wrong...)
 }
 
-func (c *collector) close() {
+// close ends the use of the copies and lets other collectors have the streams.
+func (c *collector) close(ctx context.Context) {
 	for _, s := range c.streams {
+		if !s.attached.IsZero() {
+			_, _ = c.fleet.link.run(ctx, release, []string{c.fleet.keys.lease(s.replica)}, c.id) // or else the lease ends by itself
+		}
 		if s.sink != nil {
 			_ = s.wrong.note(s.sink.Close())
 		}

@@ -95,7 +95,10 @@ const (
 	beatsToLive        = 5
 )
 
-var names = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`)
+var (
+	names    = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`)
+	prefixes = regexp.MustCompile(`^[A-Za-z0-9._:-]*(\{[A-Za-z0-9._:-]+\})?[A-Za-z0-9._:-]*$`)
+)
 
 func (c Config) withDefaults() Config {
 	if c.KeyPrefix == "" {
@@ -121,8 +124,8 @@ func (c Config) check() error {
 	if c.DB != 0 && (c.Cluster || len(c.Addrs) > 1 && c.MasterName == "") {
 		wrong = append(wrong, fmt.Errorf("database %d in a cluster; a cluster has only 0", c.DB))
 	}
-	if strings.ContainsAny(c.KeyPrefix, " \t\r\n*?[]") {
-		wrong = append(wrong, fmt.Errorf("key prefix %q; it must have no blanks, stars, question marks or brackets", c.KeyPrefix))
+	if !prefixes.MatchString(c.KeyPrefix) {
+		wrong = append(wrong, fmt.Errorf("key prefix %q; it has letters, digits, dots, dashes, underscores and colons, and may have one part in braces", c.KeyPrefix))
 	}
 	return errors.Join(wrong...)
 }

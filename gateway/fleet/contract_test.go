@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,6 +52,67 @@ func TestPolicyReachesEveryReplica(t *testing.T) {
 	})
 }
 
+func TestFiftyPushesUnderLoad(t *testing.T) {
+	onEngines(t, func(t *testing.T, e *engine) {
+		pushed := []time.Time{time.Now()} // when a generation stopped being the newest
+		type decision struct {
+			at         time.Time
+			generation int64
+		}
+		var fleet []*Fleet
+		made := make([][]decision, 3)
+		end := make(chan struct{})
+		var work sync.WaitGroup
+		for i := range 3 {
+			f := e.replica(t, fmt.Sprint("gate-", i), Options{})
+			running(t, f)
+			fleet = append(fleet, f)
+		}
+		op := e.operator(t)
+		push(t, op, "first")
+		for i, f := range fleet {
+			eventually(t, 5*time.Second, "the first policy", func() bool { return f.Current() != nil })
+			work.Go(func() {
+				for {
+					select {
+					case <-end:
+						return
+					case <-time.After(time.Millisecond):
+						made[i] = append(made[i], decision{time.Now(), f.Current().Generation})
+						f.Count("r", "US", "block", 1)
+					}
+				}
+			})
+		}
+		for range 50 {
+			push(t, op, "next")
+			pushed = append(pushed, time.Now())
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, f := range fleet {
+			eventually(t, 2*time.Second, "the last policy", func() bool { return f.Current().Generation == 51 })
+		}
+		close(end)
+		work.Wait()
+		var latest time.Duration
+		for i, decisions := range made {
+			before := int64(1)
+			for _, d := range decisions {
+				if d.generation < before {
+					t.Fatalf("gate-%d went back from %d to %d", i, before, d.generation)
+				}
+				if before = d.generation; before < 51 {
+					latest = max(latest, d.at.Sub(pushed[before]))
+				}
+			}
+		}
+		if latest > 2*time.Second {
+			t.Errorf("a decision carried a policy that was replaced %s before", latest)
+		}
+		t.Logf("%d decisions, the policy of none replaced more than %s before", len(made[0])+len(made[1])+len(made[2]), max(latest, 0))
+	})
+}
+
 func TestPauses(t *testing.T) {
 	onEngines(t, func(t *testing.T, e *engine) {
 		ctx := context.Background()
@@ -78,7 +140,7 @@ func TestPauses(t *testing.T) {
 		if _, err := op.Push(ctx, []byte("a policy"), "sha256:a", "bob", Latest); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := op.Pause(ctx, "brief", now.Add(4*time.Second), "", "ann"); err != nil {
+		if _, err := op.Pause(ctx, "brief", now.Add(2*time.Second), "", "ann"); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Second, "both rules to be paused", func() bool {
@@ -91,13 +153,13 @@ func TestPauses(t *testing.T) {
 		if diff := cmp.Diff(p, Pause{Rule: "cuba-sales", Until: now.Add(2 * time.Hour).UTC(), Note: "licence 1234", By: "ann"}); diff != "" {
 			t.Error(diff)
 		}
-		if _, ok := f.Paused("brief", now.Add(4*time.Second)); ok {
+		if _, ok := f.Paused("brief", now.Add(2*time.Second)); ok {
 			t.Error("a pause goes on at its end")
 		}
 		if f.Current().Digest != "sha256:a" || f.Current().By != "bob" {
 			t.Errorf("a pause changed the policy: %+v", f.Current())
 		}
-		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 5*time.Second })
+		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 2500*time.Millisecond })
 		if _, err := op.Resume(ctx, "brief"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
 			t.Errorf("resume of a pause that ended: %v", err)
 		}
@@ -157,6 +219,21 @@ func TestStatus(t *testing.T) {
 		stop()
 		eventually(t, 3*time.Second, "the namesake to be gone at once", func() bool { return len(two.Replicas()) == 2 })
 	})
+}
+
+func TestPredecessorIsNoNamesake(t *testing.T) {
+	t.Parallel()
+	e := alone(t)
+	killed := e.replica(t, "gate", Options{})
+	must(t, killed.show(context.Background()))
+	must(t, killed.Close()) // without a word
+	f := e.replica(t, "gate", Options{Beat: 300 * time.Millisecond})
+	running(t, f)
+	eventually(t, 3*time.Second, "both to be there", func() bool { return len(f.Replicas()) == 2 })
+	eventually(t, 3*time.Second, "the killed one to be gone", func() bool { return len(f.Replicas()) == 1 })
+	if _, ok := f.Namesake(); ok {
+		t.Error("its predecessor is taken for a namesake")
+	}
 }
 
 func TestCounters(t *testing.T) {

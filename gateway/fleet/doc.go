@@ -12,6 +12,6 @@
 //   - a line of evidence has the id that its place in the record gives it, so that no line is there twice;
 //   - a counter is written as the total of the one who counted, not as what came on top.
 //
-// A user of Redis with restricted rights needs +@read +@write +@stream +@pubsub +@scripting +@connection and, in a
-// cluster, +cluster, on the keys and channels of the prefix.
+// It needs Redis 7 or later. A user of Redis with restricted rights needs +@read +@write +@stream +@pubsub +@scripting +@connection +time
+// and, in a cluster, +cluster, on the keys and channels of the prefix.
 package fleet

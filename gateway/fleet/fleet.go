@@ -56,7 +56,7 @@ func New(cfg Config, opts Options) (*Fleet, error) {
 }
 
 // Run shares until the context ends: it follows the policy, shows this replica, writes counts and ships evidence. At the
-// end it writes what it counted and tells the others that it leaves, if Redis answers. It returns when all of it has
+// end it writes what it counted and its newest checkpoint and tells the others that it leaves, if Redis answers. It returns when all of it has
 // ended, and is called once.
 func (f *Fleet) Run(ctx context.Context) {
 	var work sync.WaitGroup
@@ -69,6 +69,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	work.Wait()
 	last := context.WithoutCancel(ctx) // each command has its own time
 	_ = f.flush(last)                  // what cannot be written now is lost, as Count says
+	_ = f.show(last)                   // for its checkpoint
 	f.leave(last)
 }
 

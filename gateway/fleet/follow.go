@@ -15,11 +15,10 @@ type following struct {
 	good   atomic.Pointer[Published] // the last that Apply took
 	pauses atomic.Pointer[[]Pause]   // of the last that was seen, whether Apply took it or not
 
-	applying sync.Mutex // held while Apply runs
-	mu       sync.Mutex
-	seen     *document // the newest, never replaced by an older one
-	kept     *document // the one that good was made of
-	refused  string    // why Apply did not take seen, or empty
+	mu      sync.Mutex
+	seen    *document // the newest, never replaced by an older one
+	kept    *document // the one that good was made of
+	refused string    // why Apply did not take seen, or empty
 }
 
 // agreements is how often in a row a replica that was overtaken by another looks again before it waits.
@@ -149,8 +148,6 @@ func (f *Fleet) newest(there *document) (*document, int64) {
 // take puts a newer document into force, and keeps it for a start without Redis. If Apply refuses it, the policy in
 // force stays, but its pauses count: they name rules, and were meant for every policy.
 func (f *Fleet) take(d *document) {
-	f.policy.applying.Lock()
-	defer f.policy.applying.Unlock()
 	p := d.published()
 	f.policy.pauses.Store(&p.Pauses)
 	err := refusal(d, f.opts.Apply(*p))

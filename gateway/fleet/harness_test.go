@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,11 +21,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // what these tests do most is wait
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // server is a redis-server of a test's own.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	port   int
 	dir    string
 	args   []string
@@ -38,7 +45,7 @@ var ports struct {
 }
 
 // freePort returns a port that was free, and that this process gives to nobody else.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
@@ -57,7 +64,7 @@ func freePort(t *testing.T) int {
 	}
 }
 
-func needRedis(t *testing.T) {
+func needRedis(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("GATE451_REQUIRE_ALL") == "1" {
@@ -68,7 +75,7 @@ func needRedis(t *testing.T) {
 }
 
 // newServer starts a server that keeps nothing on disk unless it is told to.
-func newServer(t *testing.T, args ...string) *server {
+func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	needRedis(t)
 	s := &server{t: t, port: freePort(t), dir: t.TempDir()}
@@ -128,25 +135,25 @@ type engine struct {
 }
 
 // engines are the ways in which Redis is run. The contract holds for each of them.
-var engines = map[string]func(*testing.T) *engine{"alone": alone, "sentinel": sentinel, "cluster": clustered}
+var engines = map[string]func(testing.TB) *engine{"alone": alone, "sentinel": sentinel, "cluster": clustered}
 
-func alone(t *testing.T) *engine {
+func alone(t testing.TB) *engine {
 	s := newServer(t)
 	return &engine{name: "alone", config: Config{Addrs: []string{s.addr()}}, servers: []*server{s}, owner: func() *server { return s }}
 }
 
-func sentinel(t *testing.T) *engine {
+func sentinel(t testing.TB) *engine {
 	first := newServer(t)
 	second := newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(first.port))
-	for _, s := range []*server{first, second} {
-		s.args = append(s.args, "--replica-priority", "10")
-	}
 	eventually(t, 20*time.Second, "the second server to follow the first", func() bool {
 		return strings.Contains(second.do("INFO", "replication"), "master_link_status:up")
 	})
+	second.args = second.args[:len(second.args)-2] // whom it follows after another start is the sentinel's to say
+	// A server that sleeps for a moment is not replaced: whether a policy that was pushed to it just then survives is a
+	// matter of chance.
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	must(t, os.WriteFile(file, fmt.Appendf(nil,
-		"sentinel monitor gate 127.0.0.1 %d 1\nsentinel down-after-milliseconds gate 500\nsentinel failover-timeout gate 1000\n", first.port), 0o600))
+		"sentinel monitor gate 127.0.0.1 %d 1\nsentinel down-after-milliseconds gate 3000\nsentinel failover-timeout gate 1000\n", first.port), 0o600))
 	watch := &server{t: t, port: freePort(t), dir: t.TempDir()}
 	watch.args = []string{file, "--sentinel", "--port", strconv.Itoa(watch.port), "--bind", "127.0.0.1", "--dir", watch.dir}
 	watch.direct = redis.NewClient(&redis.Options{Addr: watch.addr(), Protocol: 2, DisableIdentity: true})
@@ -170,14 +177,11 @@ func sentinel(t *testing.T) *engine {
 		was.kill()
 		eventually(t, 30*time.Second, "the sentinel to fail over", func() bool { return e.owner() != was })
 		was.start() // as a master of its own, which the sentinel turns into a replica
-		eventually(t, 30*time.Second, "the killed server to follow", func() bool {
-			return strings.Contains(was.do("INFO", "replication"), "master_link_status:up")
-		})
 	}
 	return e
 }
 
-func clustered(t *testing.T) *engine {
+func clustered(t testing.TB) *engine {
 	e := &engine{name: "cluster"}
 	for range 3 {
 		s := newServer(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--cluster-node-timeout", "1000",
@@ -339,7 +343,7 @@ func (d *duplicate) Append(first int64, lines [][]byte) error {
 func (*duplicate) Close() error { return nil }
 
 // running starts a fleet's Run and returns what ends it.
-func running(t *testing.T, f *Fleet) (stop func()) {
+func running(t testing.TB, f *Fleet) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -357,7 +361,7 @@ func running(t *testing.T, f *Fleet) (stop func()) {
 }
 
 // collecting starts a collector and returns what ends it.
-func collecting(t *testing.T, f *Fleet, into *copies) (stop func()) {
+func collecting(t testing.TB, f *Fleet, into *copies) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -371,7 +375,7 @@ func collecting(t *testing.T, f *Fleet, into *copies) (stop func()) {
 }
 
 // replica returns a Fleet on an engine, which may be changed before.
-func (e *engine) replica(t *testing.T, name string, opts Options, changes ...func(*Config)) *Fleet {
+func (e *engine) replica(t testing.TB, name string, opts Options, changes ...func(*Config)) *Fleet {
 	t.Helper()
 	cfg := e.config
 	cfg.Replica = name
@@ -384,21 +388,21 @@ func (e *engine) replica(t *testing.T, name string, opts Options, changes ...fun
 }
 
 // operator returns a Fleet that an operator's command would use. It is not run.
-func (e *engine) operator(t *testing.T) *Fleet {
+func (e *engine) operator(t testing.TB) *Fleet {
 	t.Helper()
 	f := e.replica(t, "operator", Options{})
 	t.Cleanup(func() { must(t, f.Close()) })
 	return f
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
+func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	if !soon(within, ok) {
 		t.Fatalf("waited %s in vain for %s", within, what)
@@ -439,7 +443,7 @@ func (l *logged) String() string {
 func (l *logged) count(text string) int { return strings.Count(l.String(), text) }
 
 // seed returns the seed of a test's schedule, which is another every time unless GATE451_TEST_SEED repeats one.
-func seed(t *testing.T) *rand.Rand {
+func seed(t testing.TB) *rand.Rand {
 	t.Helper()
 	n := rand.Uint64()
 	if text := os.Getenv("GATE451_TEST_SEED"); text != "" {
@@ -450,3 +454,5 @@ func seed(t *testing.T) *rand.Rand {
 	t.Logf("GATE451_TEST_SEED=%d", n)
 	return rand.New(rand.NewPCG(n, 0))
 }
+
+func freePortText(t testing.TB) string { return strconv.Itoa(freePort(t)) }

@@ -29,6 +29,7 @@ func (e *ConflictError) Error() string {
 // which Push cannot check. It replaces the generation expected, or any with Latest; 0 expects that there is none. A
 // ConflictError says that it is another. Pauses stay as they are. While Redis gives no answer Push tries again, for ten
 // seconds unless ctx says otherwise, and never publishes twice; with an UnansweredError it is not known whether it did.
+// A failover in the same moment may still lose what no replica has seen: Status shows whether they have it.
 func (f *Fleet) Push(ctx context.Context, text []byte, digest, who string, expected int64) (int64, error) {
 	if len(text) == 0 || digest == "" || len(digest) > 200 {
 		return 0, errors.New("no policy or no digest; push the text of a policy that loads, and its digest")

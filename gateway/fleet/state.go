@@ -48,17 +48,18 @@ func (s state) save(file string) (err error) {
 }
 
 func replaceFile(file string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	temporary := file + ".new" // always the same, so that one that a crash left is not there for ever
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(temporary.Name(), file)
+		err = os.Rename(temporary, file)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
+		return err
 	}
 	folder, err := os.Open(filepath.Dir(file))
 	if err != nil {

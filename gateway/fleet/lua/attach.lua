@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Makes a collector the one of a stream, and has the stream go on where the collector's copy ends.
 -- KEYS: stream, evidence, lease. ARGV: replica, collector, milliseconds, group, index that the copy needs next.
 -- Returns 1, the index that the last collector had come to, and the indexes of the first line in the stream and of the next

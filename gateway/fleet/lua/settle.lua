@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Acknowledges lines that the collector has durably, forgets them, and keeps the collector's lease.
 -- KEYS: stream, evidence, lease. ARGV: replica, collector, milliseconds, group, index of the first line, index after the
 -- last. Returns 1, or 0 if the stream is another collector's by now.
