@@ -408,7 +408,11 @@ func (p *pass) end() error {
 	if err != nil {
 		return err
 	}
-	if p.ended && !p.last || (more || p.leaves.odd) && !(p.last && v.result.Open) {
+	growing := p.last && v.result.Open
+	if p.leaves.odd && !growing {
+		v.find(segmentPath(v.result.Dir, p.first, leavesSuffix), r.number, index-1, "the file ends within a hash; remove it and open the log once, so that it is made anew")
+	}
+	if p.ended && !p.last || more && !growing {
 		p.suspect = true
 	}
 	return nil
