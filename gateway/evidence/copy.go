@@ -170,7 +170,7 @@ func (c *Copy) Next() int64 {
 
 // Append takes lines of the log, the first being that of an index, and returns once they are on disk. Lines that are
 // there already are compared and passed over; an error says that lines differ, or that some before them are missing.
-// Lines that do not make up the tree that a checkpoint among them signs are not taken.
+// Of lines that do not make up the tree that a checkpoint among them signs, those up to the checkpoint before are taken.
 func (c *Copy) Append(first int64, lines [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,12 +218,16 @@ func (c *Copy) passOver(first int64, lines [][]byte) ([][]byte, error) {
 // extend adds lines that all come next.
 func (c *Copy) extend(lines [][]byte) error {
 	grown := c.tree.clone()
+	signed := 0
 	for i, line := range lines {
 		if err := c.fits(&grown, line); err != nil {
 			err = fmt.Errorf("evidence: %s: line %d of the log: %w", c.dir, grown.size, err)
-			return errors.Join(err, c.write(lines[:i]))
+			return errors.Join(err, c.write(lines[:signed]))
 		}
 		grown.add(tlog.RecordHash(line))
+		if kindOf(line) == kindCheckpoint {
+			signed = i + 1
+		}
 	}
 	return c.write(lines)
 }

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -127,12 +128,20 @@ func (r *Report) Text(w io.Writer) error {
 		p("\nEvents\n")
 	}
 	for _, e := range r.Events {
-		p("  %s\t%s\t%s\t%s\t%s\t%s\n", e.Time, e.Replica, e.Event, e.Subject, e.Detail, e.By)
+		p("  %s\t%s\t%s\t%s\t%s\n", e.Time, e.Replica, e.Event, e.Subject, e.words())
 	}
 	for _, g := range r.Gaps {
 		p("\nGap of %s from %s until %s: %d lost, %d failed\n", g.Replica, g.Since, g.Time, g.Lost, g.Failed)
 	}
 	return t.Flush()
+}
+
+// words returns the detail and who is behind the event.
+func (e *EventSeen) words() string {
+	if e.By == "" {
+		return e.Detail
+	}
+	return strings.TrimSpace(e.Detail + " by " + e.By)
 }
 
 func orWords(text, words string) string {

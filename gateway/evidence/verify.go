@@ -165,7 +165,7 @@ func (v *verification) segment(s segmentName, next int64) error {
 
 // skipTo takes a segment's own word for what is before it. The segment's next checkpoint signs that word.
 func (v *verification) skipTo(first int64) {
-	v.tree = tree{size: first}
+	v.tree = unknownTree(first)
 	r, err := openSegment(v.result.Dir, first)
 	if err != nil {
 		return // reading the segment finds the same
