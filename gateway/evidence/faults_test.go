@@ -175,3 +175,24 @@ func TestKeepsTrying(t *testing.T) {
 	l := open(t, cfg)
 	eventually(t, "the log has lines", func() bool { return l.Stats().Lines > 0 })
 }
+
+// TestLeavesFail has the leaf hashes fail to be written: that is no failure of the log, and the next start makes them anew.
+func TestLeavesFail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Config{Dir: dir, Logger: loud(t)})
+	record(t, l, 0, 3)
+	must(t, l.w.segment.leaves.Close()) // the committer has nothing to do
+	record(t, l, 3, 6)
+	must(t, l.Close())
+	verified(t, dir, VerifyOptions{})
+	want := l.Stats().Lines
+	if have, err := readLeaves(dir, 0); err != nil || int64(len(have)) == want {
+		t.Errorf("%d leaf hashes of %d: %v", len(have), want, err)
+	}
+	must(t, open(t, Config{Dir: dir}).Close())
+	if have, err := readLeaves(dir, 0); err != nil || int64(len(have)) <= want {
+		t.Errorf("%d leaf hashes after %d: %v", len(have), want, err)
+	}
+	verified(t, dir, VerifyOptions{})
+}

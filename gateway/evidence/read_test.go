@@ -245,3 +245,51 @@ func TestCopyBegunLate(t *testing.T) {
 		t.Errorf("a log without its beginning: %v, %v", v, err)
 	}
 }
+
+// TestCopyFails has a copy's file fail: it takes nothing more until it is opened again.
+func TestCopyFails(t *testing.T) {
+	t.Parallel()
+	lines, to := allLines(t, grownLog(t, false)), t.TempDir()
+	c, err := OpenCopy(to, "")
+	must(t, err)
+	must(t, c.Append(0, lines[:10]))
+	must(t, c.file.Close())
+	for range 2 {
+		if err := c.Append(10, lines[10:]); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "opened again") {
+			t.Error(err)
+		}
+	}
+	must(t, c.Close())
+	if c, err = OpenCopy(to, ""); err != nil || c.Next() != 10 {
+		t.Fatal(c.Next(), err)
+	}
+	must(t, c.Append(0, lines))
+	must(t, c.Close())
+}
+
+// TestCopyTornFirst opens copies that were killed while they began a file.
+func TestCopyTornFirst(t *testing.T) {
+	t.Parallel()
+	dir := grownLog(t, false)
+	lines := allLines(t, dir)
+	segments, err := listSegments(dir)
+	must(t, err)
+	for _, s := range segments[:2] {
+		to := t.TempDir()
+		c, err := OpenCopy(to, "")
+		must(t, err)
+		must(t, c.Append(0, lines[:s.first]))
+		must(t, c.Close())
+		must(t, os.WriteFile(segmentPath(to, s.first, plainSuffix), lines[s.first][:9], 0o600))
+		c, err = OpenCopy(to, "")
+		must(t, err)
+		if c.Next() != s.first {
+			t.Errorf("the copy has %d lines, want %d", c.Next(), s.first)
+		}
+		must(t, c.Append(s.first, lines[s.first:]))
+		must(t, c.Close())
+		if !bytes.Equal(bytes.Join(allLines(t, to), nil), bytes.Join(lines, nil)) {
+			t.Error("the copy differs")
+		}
+	}
+}

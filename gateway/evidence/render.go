@@ -44,7 +44,7 @@ func (s section) Label(name string) string {
 }
 
 // Sections returns the divisions of the records in the order in which they are shown.
-func (r *Report) Sections() []section { //nolint:revive // templates call it; nobody else has a use for the type
+func (r *Report) Sections() []section {
 	return []section{
 		{"verdict", "Verdicts", "", r.Verdicts},
 		{"reason", "Reasons", "(none)", r.Reasons},

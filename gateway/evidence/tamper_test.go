@@ -273,3 +273,62 @@ func TestOtherKey(t *testing.T) {
 		t.Error("a log is verified without a key")
 	}
 }
+
+// TestPackedCut cuts compressed segments short.
+func TestPackedCut(t *testing.T) {
+	t.Parallel()
+	dir := grownLog(t, true)
+	path := glob(t, dir, packedSuffix)[1]
+	data, err := os.ReadFile(path)
+	must(t, err)
+	for _, size := range []int{0, 10, sealBytes, len(data) / 2, len(data) - sealBytes, len(data) - 1} {
+		must(t, os.WriteFile(path, data[:size], 0o600))
+		v, err := Verify(dir, VerifyOptions{})
+		must(t, err)
+		if v.OK() || v.Findings[0].File != path {
+			t.Errorf("%d bytes: found %v", size, v.Findings)
+		}
+		if _, err := Find(dir, reference(1)); err == nil && size < len(data)/2 {
+			t.Errorf("%d bytes: a file that cannot be read is read", size)
+		}
+	}
+}
+
+// TestManyFindings alters every line of a log.
+func TestManyFindings(t *testing.T) {
+	t.Parallel()
+	dir := grownLog(t, false)
+	for _, path := range glob(t, dir, plainSuffix) {
+		data, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, bytes.ReplaceAll(data, []byte("test-1"), []byte("test-2")), 0o600))
+	}
+	v, err := Verify(dir, VerifyOptions{})
+	must(t, err)
+	if v.OK() || len(v.Findings) > mostFindings {
+		t.Errorf("%d findings", len(v.Findings))
+	}
+}
+
+// TestProveWithoutLeaves proves a record of a log whose leaf hashes are missing, out of the lines.
+func TestProveWithoutLeaves(t *testing.T) {
+	t.Parallel()
+	dir := grownLog(t, false)
+	key, err := os.ReadFile(filepath.Join(dir, verifierName))
+	must(t, err)
+	for _, path := range glob(t, dir, leavesSuffix) {
+		must(t, os.Truncate(path, 64))
+	}
+	proof, err := Prove(dir, reference(30))
+	must(t, err)
+	if _, err := VerifyProof(proof, string(key)); err != nil {
+		t.Error(err)
+	}
+	path := glob(t, dir, plainSuffix)[0]
+	data, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, bytes.Replace(data, []byte("POST"), []byte("PUSH"), 1), 0o600))
+	if _, err := Prove(dir, reference(30)); err == nil || !strings.Contains(err.Error(), "verify the log") {
+		t.Errorf("a log that was altered proves: %v", err)
+	}
+}
