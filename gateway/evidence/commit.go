@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -48,7 +47,8 @@ func (l *Log) await() (last bool) {
 	if l.cfg.Durability == BestEffort {
 		return l.gather()
 	}
-	l.linger()
+	// Groups form by themselves while the disk is busy with the one before. To wait for a group to grow would only keep
+	// requests from being worked on while the disk works.
 	return false
 }
 
@@ -77,23 +77,6 @@ func (l *Log) gather() (last bool) {
 	return false
 }
 
-// linger lets those who were released together come back together. Otherwise the first of them would have a sync to
-// himself while all others wait for the next one, and half of the syncs would be wasted. It waits no longer than a small part
-// of what a sync takes.
-func (l *Log) linger() {
-	deadline := time.Now().Add(time.Duration(l.counts.lastSync.Load()) / 8)
-	for l.few() && time.Now().Before(deadline) {
-		runtime.Gosched()
-	}
-}
-
-// few reports whether fewer records wait than half of those that were written last.
-func (l *Log) few() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return 2*l.waiting.records < l.w.records
-}
-
 // take returns the group that waits and lets the next one begin.
 func (l *Log) take() *group {
 	next := newGroup()
@@ -113,7 +96,6 @@ func (l *Log) commit(g *group, last bool) {
 	l.mu.Unlock()
 	err := l.write(g, missing, last)
 	l.counts.waiting.Add(-int64(g.records))
-	l.w.records = g.records
 	if err != nil {
 		l.failed(g, missing, err)
 	} else {
@@ -161,7 +143,6 @@ type writer struct {
 	out     []byte
 	leaves  []tlog.Hash
 	spare   group
-	records int // in the group that was written last
 	failing bool
 	err     error
 }

@@ -78,7 +78,7 @@ func createSegment(path string) (segmentFile, error) {
 }
 
 func openSegmentFile(path string, flags int) (segmentFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|flags, 0o600) //nolint:gosec // the operator says where the log is
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|flags, 0o600)
 	if err != nil {
 		return nil, err
 	}

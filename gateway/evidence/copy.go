@@ -130,7 +130,7 @@ func (c *Copy) reopen(t *tail) (err error) {
 // keepVerifier puts the key beside the copy. A copy of one log never becomes one of another.
 func keepVerifier(dir, text string) error {
 	path := dir + string(os.PathSeparator) + verifierName
-	have, err := os.ReadFile(path) //nolint:gosec // the operator says where the copy is
+	have, err := os.ReadFile(path)
 	want := bytes.TrimSpace([]byte(text))
 	if err == nil && !bytes.Equal(bytes.TrimSpace(have), want) {
 		return fmt.Errorf("%s is another key than the one given; give each log a folder of its own", path)
@@ -170,7 +170,7 @@ func (c *Copy) Next() int64 {
 
 // Append takes lines of the log, the first being that of an index, and returns once they are on disk. Lines that are
 // there already are compared and passed over; an error says that lines differ, or that some before them are missing.
-// Lines that do not make up the tree that a checkpoint among them signs are not taken.
+// Of lines that do not make up the tree that a checkpoint among them signs, those up to the checkpoint before are taken.
 func (c *Copy) Append(first int64, lines [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,20 +190,20 @@ func (c *Copy) Append(first int64, lines [][]byte) error {
 	return c.extend(fresh)
 }
 
-// passOver compares lines with those that are there and returns the others.
+// passOver compares lines with those that are there and returns the others. Lines from before the copy was begun are nothing
+// to it.
 func (c *Copy) passOver(first int64, lines [][]byte) ([][]byte, error) {
 	if first > c.tree.size {
 		return nil, fmt.Errorf("evidence: %s has %d lines, and line %d was to be added; add the lines between first", c.dir, c.tree.size, first)
 	}
+	if older := c.begins - first; older > 0 {
+		if older >= int64(len(lines)) {
+			return nil, nil
+		}
+		first, lines = c.begins, lines[older:]
+	}
 	count := min(int64(len(lines)), c.tree.size-first)
 	h := hashReader{dir: c.dir, segments: c.names, size: c.tree.size}
-	if first < c.begins {
-		count = 0
-		if int64(len(lines)) > c.begins-first {
-			return c.passOver(c.begins, lines[c.begins-first:])
-		}
-		return nil, nil // older than the copy
-	}
 	i := int64(0)
 	var different error
 	err := h.each(first, first+count, func(leaf tlog.Hash) {
@@ -218,12 +218,16 @@ func (c *Copy) passOver(first int64, lines [][]byte) ([][]byte, error) {
 // extend adds lines that all come next.
 func (c *Copy) extend(lines [][]byte) error {
 	grown := c.tree.clone()
+	signed := 0
 	for i, line := range lines {
 		if err := c.fits(&grown, line); err != nil {
 			err = fmt.Errorf("evidence: %s: line %d of the log: %w", c.dir, grown.size, err)
-			return errors.Join(err, c.write(lines[:i]))
+			return errors.Join(err, c.write(lines[:signed]))
 		}
 		grown.add(tlog.RecordHash(line))
+		if kindOf(line) == kindCheckpoint {
+			signed = i + 1
+		}
 	}
 	return c.write(lines)
 }

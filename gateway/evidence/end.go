@@ -163,7 +163,7 @@ func (t *tail) read(r *lineReader) error {
 		if !ok {
 			break
 		}
-		if torn != nil || !whole(line) {
+		if torn != nil || !whole(line) || kindOf(line) == kindSegment && r.number > 1 {
 			torn = append(append(torn, line...), '\n')
 			continue
 		}

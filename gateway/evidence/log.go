@@ -146,7 +146,7 @@ func (l *Log) start() error {
 
 // writeVerifier puts the public key beside the log, for whoever is to verify it.
 func writeVerifier(path, text string) error {
-	if have, err := os.ReadFile(path); err == nil && string(have) == text+"\n" { //nolint:gosec // the operator says where the log is
+	if have, err := os.ReadFile(path); err == nil && string(have) == text+"\n" {
 		return nil
 	}
 	return writeWhole(path, []byte(text+"\n"), 0o644)
@@ -279,6 +279,9 @@ func (l *Log) Close() error {
 	}
 	close(l.closing)
 	l.work.Wait()
+	if l.w.segment != nil {
+		l.w.segment.close()
+	}
 	l.cursor.close()
 	l.places.close()
 	return errors.Join(l.w.err, l.lock.Close())
