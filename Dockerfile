@@ -6,6 +6,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=devel
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X gate451/gateway.Version=$VERSION" -o /out/gate451 ./gateway/cmd/gate451
+RUN mkdir /out/state
 
 FROM gcr.io/distroless/static-debian12:nonroot
 ARG VERSION=devel
@@ -15,6 +16,8 @@ LABEL org.opencontainers.image.title="gate451" \
 COPY --from=build /out/gate451 /gate451
 # Where the embedded database comes from and the licence under which it is passed on.
 COPY gateway/geoip/data/NOTICE /NOTICE
+# Where the evidence and the fleet's last good policy may be kept; a volume that is mounted there takes over its owner.
+COPY --from=build --chown=nonroot:nonroot /out/state /var/lib/gate451
 USER nonroot
 EXPOSE 8080 9451
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/gate451", "healthcheck"]

@@ -65,6 +65,7 @@ type composeFile struct {
 		Command   []string
 		Profiles  []string
 	}
+	Volumes  map[string]any
 	Networks struct {
 		Default struct {
 			IPAM struct {
@@ -130,7 +131,8 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 
 func TestComposeFindsWhatItMountsAndBuilds(t *testing.T) {
 	t.Parallel()
-	for name, service := range decode[composeFile](t, "compose/compose.yaml").Services {
+	compose := decode[composeFile](t, "compose/compose.yaml")
+	for name, service := range compose.Services {
 		if (service.Build.Context == "") == (service.Image == "") {
 			t.Errorf("%s wants a build or an image, and one of them", name)
 		}
@@ -139,6 +141,12 @@ func TestComposeFindsWhatItMountsAndBuilds(t *testing.T) {
 		}
 		for _, volume := range service.Volumes {
 			source, rest, _ := strings.Cut(volume, ":")
+			if _, named := compose.Volumes[source]; named && !strings.ContainsAny(source, "./") {
+				if owner := only(t, "COPY --from=build --chown=nonroot:nonroot "); !strings.HasSuffix(owner, " "+rest) {
+					t.Errorf("%s mounts %s at %s, which the image gives to nobody: %s", name, source, rest, owner)
+				}
+				continue
+			}
 			if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

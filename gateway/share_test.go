@@ -292,8 +292,7 @@ var storms = map[string]func(*redisServer, *rand.Rand){
 		keys, err := r.client.Keys(context.Background(), "*").Result()
 		must(r.t, err)
 		for _, key := range keys {
-			r.do("DEL", key)
-			r.do("LPUSH", key, "of another type")
+			r.do("SET", key, "of another type")
 		}
 		time.Sleep(500 * time.Millisecond)
 		r.do("FLUSHALL")
@@ -352,27 +351,37 @@ func TestRedisStorms(t *testing.T) {
 	leave()
 	all.Wait()
 	t.Logf("p99 of %d requests in calm %v, of %d in storms %v", len(calm), percentile(calm), len(stormy), percentile(stormy))
+	to := t.TempDir()
 	for i, g := range gates {
-		lines := linesOf(t, g.file("evidence"))
-		to := t.TempDir()
+		written, copied := linesOf(t, g.file("evidence")), filepath.Join(to, fmt.Sprint("gate-", i))
 		eventually(t, "everything is collected", func() bool {
 			within, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if err := o.Collect(within, to, "", true); err != nil {
 				t.Log(err)
-				return false
 			}
-			return len(linesOf(t, filepath.Join(to, fmt.Sprint("gate-", i)))) >= len(lines)
+			return len(linesOf(t, copied)) >= len(written)
 		})
-		for j, l := range linesOf(t, filepath.Join(to, fmt.Sprint("gate-", i)))[:len(lines)] {
-			if l.text != lines[j].text {
-				t.Fatalf("line %d was collected as %s, and written as %s", j, l.text, lines[j].text)
+		for j, l := range linesOf(t, copied)[:len(written)] {
+			if l.text != written[j].text {
+				t.Fatalf("line %d was collected as %s, and written as %s", j, l.text, written[j].text)
 			}
 		}
+		must(t, os.WriteFile(filepath.Join(copied, "sign.pub"), readFile(t, filepath.Join(g.file("evidence"), "sign.pub")), 0o600))
+		verified(t, copied)
+	}
+	for _, g := range gates {
 		g.stop()
 		must(t, g.end())
 		verified(t, g.file("evidence"))
 	}
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	return text
 }
 
 // patrons each come to one gateway from one country, and look at every verdict.
