@@ -138,7 +138,7 @@ type writer struct {
 	tree    tree // of the durable lines
 	next    tree // of these and what is being written
 	segment *activeSegment
-	pending []any // lines about this start, to be written as soon as possible
+	pending []any // lines about this start, and events, to be written as soon as possible
 	note    []byte
 	out     []byte
 	leaves  []tlog.Hash
@@ -161,6 +161,7 @@ type activeSegment struct {
 // write writes one group with whatever else there is to say, and a checkpoint, and makes all of it durable.
 func (l *Log) write(g *group, missing gap, last bool) error {
 	w, now := &l.w, l.cfg.Now().UTC()
+	w.pending = append(w.pending, g.events[:max(0, min(len(g.events), mostEvents-len(w.pending)))]...)
 	if len(g.leaves) == 0 && len(w.pending) == 0 && missing == (gap{}) && !last {
 		return nil
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 )
 
-
 // childDir and childFirst are a child's folder and the number of its first entry.
 const (
 	childDir   = "GATE451_EVIDENCE_TEST_DIR"

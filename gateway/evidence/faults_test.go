@@ -144,6 +144,9 @@ func TestHeals(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		if err := l.Note(t.Context(), PolicyChanged{Digest: "sha256:7c0a"}); (err == nil) != (durability == BestEffort) {
+			t.Error(err)
+		}
 		eventually(t, "five are counted", func() bool { s := l.Stats(); return s.Lost+s.Failed == 5 })
 		full.Store(false)
 		record(t, l, 10, 20)
@@ -155,7 +158,7 @@ func TestHeals(t *testing.T) {
 		if durability == Strict {
 			lost, failed = 0, 5
 		}
-		if r.Records != 20 || r.Lost != lost || r.Failed != failed || len(r.Gaps) == 0 {
+		if len(r.Events) != 1 || r.Records != 20 || r.Lost != lost || r.Failed != failed || len(r.Gaps) == 0 {
 			t.Errorf("%s: %d records, %d lost, %d failed, gaps %v", durability, r.Records, r.Lost, r.Failed, r.Gaps)
 		}
 	}

@@ -210,6 +210,9 @@ func TestReportKept(t *testing.T) {
 
 // TestFlat reports on a long log, of which no more than its numbers is kept in memory.
 func TestFlat(t *testing.T) {
+	if racing {
+		t.Skip("the race detector needs memory of its own")
+	}
 	dir := t.TempDir()
 	l := open(t, Config{Dir: dir, Durability: BestEffort, QueueBytes: 64 << 20, SegmentBytes: 4 << 20, FlushEvery: 10 * time.Millisecond})
 	const n = 60_000

@@ -81,7 +81,7 @@ func tampering(r *rand.Rand, data []byte) (changed []byte, at int, what string) 
 func TestTampering(t *testing.T) {
 	t.Parallel()
 	tries := 1000
-	if testing.Short() {
+	if testing.Short() || racing {
 		tries = 200
 	}
 	for _, packed := range []bool{false, true} {

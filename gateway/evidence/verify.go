@@ -146,11 +146,12 @@ func (v *verification) segment(s segmentName, next int64) error {
 		v.skipTo(s.first)
 	}
 	if !s.hasLines() {
+		v.missing = append(v.missing, s)
 		return v.dropped(s, next)
 	}
 	pass := &pass{v: v, first: s.first, last: next < 0, base: v.tree.clone(), found: len(v.result.Findings)}
 	err := pass.run()
-	if errors.Is(err, fs.ErrNotExist) { // retention was faster
+	if errors.Is(err, fs.ErrNotExist) { // retention was faster; what it says of that may not be read any more
 		return v.dropped(s, next)
 	}
 	if err != nil {
@@ -197,7 +198,6 @@ func (v *verification) dropped(s segmentName, next int64) error {
 		v.reached()
 	}
 	v.result.Dropped += v.tree.size - s.first
-	v.missing = append(v.missing, s)
 	if next < 0 || v.tree.size != next || r.odd {
 		v.find(segmentPath(v.result.Dir, s.first, leavesSuffix), 0, s.first, "the lines are gone and %d leaf hashes are left; restore the segment, or all of its leaf hashes", v.tree.size-s.first)
 	}
