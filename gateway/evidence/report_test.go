@@ -235,14 +235,3 @@ func TestFlat(t *testing.T) {
 		t.Errorf("a report on %d records takes %d MiB in all", n, used>>20)
 	}
 }
-
-// BenchmarkReport reads and verifies a log and counts its records; one operation is a log of 300,000 records.
-func BenchmarkReport(b *testing.B) {
-	dir := benchLog(b, benchRecords)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := NewReport([]string{dir}, ReportOptions{})
-		must(b, err)
-	}
-	b.ReportMetric(benchRecords*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-}
