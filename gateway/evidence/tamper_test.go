@@ -136,14 +136,14 @@ func TestWholeLinesTampered(t *testing.T) {
 		line   int
 		want   string
 	}{
-		{"one removed", func(l [][]byte) [][]byte { return slices.Delete(l, 4, 5) }, 5, "1 lines are missing"},
-		{"three removed", func(l [][]byte) [][]byte { return slices.Delete(l, 4, 7) }, 5, "3 lines are missing"},
-		{"one added", func(l [][]byte) [][]byte { return slices.Insert(l, 4, []byte(`{"kind":"stop"}`)) }, 5, "1 lines from here on do not belong here"},
-		{"one doubled", func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[4]) }, 6, "1 lines from here on do not belong here"},
+		{"one removed", func(l [][]byte) [][]byte { return slices.Delete(l, 4, 5) }, 5, "missing here, 1 of them"},
+		{"three removed", func(l [][]byte) [][]byte { return slices.Delete(l, 4, 7) }, 5, "missing here, 3 of them"},
+		{"one added", func(l [][]byte) [][]byte { return slices.Insert(l, 4, []byte(`{"kind":"stop"}`)) }, 5, "added here, 1 of them"},
+		{"one doubled", func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[4]) }, 6, "added here, 1 of them"},
 		{"two swapped", func(l [][]byte) [][]byte { l[4], l[6] = l[6], l[4]; return l }, 5, "missing here"},
 		{"one replaced", func(l [][]byte) [][]byte { l[4] = bytes.Replace(l[4], []byte("POST"), []byte("PUSH"), 1); return l }, 5, "not the one that was written"},
-		{"the first removed", func(l [][]byte) [][]byte { return l[1:] }, 1, "1 lines are missing"},
-		{"the last removed", func(l [][]byte) [][]byte { return l[:len(l)-1] }, -1, "lines are missing"},
+		{"the first removed", func(l [][]byte) [][]byte { return l[1:] }, 1, "missing here, 1 of them"},
+		{"the last removed", func(l [][]byte) [][]byte { return l[:len(l)-1] }, -1, "missing here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := copyFolder(t, dir)
