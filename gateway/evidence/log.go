@@ -304,10 +304,7 @@ func (l *Log) Close() error {
 	}
 	close(l.closing)
 	l.work.Wait()
-	if l.w.segment != nil {
-		l.w.segment.close()
-	}
 	l.cursor.close()
 	l.places.close()
-	return errors.Join(l.w.err, l.lock.Close())
+	return errors.Join(l.w.err, l.w.end(), l.lock.Close())
 }

@@ -88,6 +88,22 @@ func (w *writer) ready(now time.Time, segmentBytes int64) error {
 	return nil
 }
 
+// end leaves the last segment as it is to be found by the next start.
+func (w *writer) end() error {
+	switch {
+	case w.segment == nil:
+	case w.segment.broken:
+		err := w.segment.cut()
+		if err != nil {
+			w.segment.close()
+		}
+		return err
+	default:
+		w.segment.close()
+	}
+	return nil
+}
+
 // cut removes what is not durable from a segment's file and closes it. The file is never synced again: after a sync that
 // failed, the system takes for written what is not, and would report success. The cut itself becomes durable with the
 // next segment, which a journal keeps in order.
