@@ -141,7 +141,7 @@ func TestWholeLinesTampered(t *testing.T) {
 		{"one added", func(l [][]byte) [][]byte { return slices.Insert(l, 4, []byte(`{"kind":"stop"}`)) }, 5, "added here, 1 of them"},
 		{"one doubled", func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[4]) }, 6, "added here, 1 of them"},
 		{"two swapped", func(l [][]byte) [][]byte { l[4], l[6] = l[6], l[4]; return l }, 5, "missing here"},
-		{"one replaced", func(l [][]byte) [][]byte { l[4] = bytes.Replace(l[4], []byte("POST"), []byte("PUSH"), 1); return l }, 5, "not the one that was written"},
+		{"one replaced", func(l [][]byte) [][]byte { l[4] = bytes.Replace(l[4], []byte("i"), []byte("j"), 1); return l }, 5, "not the one that was written"},
 		{"the first removed", func(l [][]byte) [][]byte { return l[1:] }, 1, "missing here, 1 of them"},
 		{"the last removed", func(l [][]byte) [][]byte { return l[:len(l)-1] }, -1, "missing here"},
 	} {
@@ -172,8 +172,11 @@ func TestTamperedWithLeaves(t *testing.T) {
 	data, err := os.ReadFile(path)
 	must(t, err)
 	lines := bytes.SplitAfter(data, []byte{'\n'})
-	at := slices.IndexFunc(lines, func(line []byte) bool { return kindOf(line) == kindDecision })
-	lines[at] = bytes.Replace(lines[at], []byte(`"US"`), []byte(`"DE"`), 1)
+	at := 4
+	for kindOf(lines[at-1]) != kindCheckpoint || kindOf(lines[at]) != kindDecision || kindOf(lines[at+1]) != kindCheckpoint {
+		at++
+	}
+	lines[at] = bytes.Replace(lines[at], []byte("shop"), []byte("shot"), 1)
 	must(t, os.WriteFile(path, bytes.Join(lines, nil), 0o600))
 	for _, name := range []string{"made anew", "removed"} {
 		var leaves []byte
