@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 )
 
@@ -42,8 +43,9 @@ func (l *Log) await() (last bool) {
 	if l.cfg.Durability == BestEffort {
 		return l.gather()
 	}
-	// Groups form by themselves while the disk is busy with the one before. To wait for a group to grow would only keep
-	// requests from being worked on while the disk works.
+	// Groups form by themselves while the disk is busy with the one before, and out of whoever is ready to run now. To wait
+	// any longer would only keep requests from being worked on while the disk works.
+	runtime.Gosched()
 	return false
 }
 
