@@ -20,7 +20,8 @@ type VerifyOptions struct {
 	// EverySignature has the signature of every checkpoint checked. Otherwise it is that of the last one in every segment,
 	// which covers all the others.
 	EverySignature bool
-	// Partial says that the log may begin with any segment, as a copy does that was begun late.
+	// Partial says that the log may begin with any segment, as a copy does that was begun late. Checkpoints that were kept
+	// from before its beginning are then passed over.
 	Partial bool
 	// Progress, if not nil, is told now and then how many lines have been verified.
 	Progress func(lines int64)
