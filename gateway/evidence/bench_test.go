@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -98,15 +100,29 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// benchLog is a log of many records, for what reads logs.
+// benchRecords is how many records the logs have that are read; GATE451_BENCH_RECORDS says otherwise.
+func benchRecords(b *testing.B) int {
+	b.Helper()
+	if text := os.Getenv("GATE451_BENCH_RECORDS"); text != "" {
+		n, err := strconv.Atoi(text)
+		must(b, err)
+		return n
+	}
+	return 300_000
+}
+
+// benchLog is a log of many records, for what reads logs. Its segments are plain.
 func benchLog(b *testing.B, records int) string {
 	b.Helper()
 	dir := b.TempDir()
-	l := open(b, Config{Dir: dir, Durability: BestEffort, QueueBytes: 256 << 20})
+	l := open(b, Config{Dir: dir, Durability: BestEffort, QueueBytes: 64 << 20, SegmentBytes: 1 << 40})
 	for n := range records {
 		e := entry(n)
 		e.Database = "2026-02-" + strconv.Itoa(10+n%10)
 		must(b, l.Record(context.Background(), e))
+		for n%1000 == 0 && l.Stats().Waiting > 50_000 {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	must(b, l.Close())
 	if lost := l.Stats().Lost; lost > 0 {
@@ -115,13 +131,41 @@ func benchLog(b *testing.B, records int) string {
 	return dir
 }
 
-// BenchmarkVerify verifies plain segments; one operation is a log of 300,000 records.
-func BenchmarkVerify(b *testing.B) {
-	dir := benchLog(b, benchRecords)
-	for b.Loop() {
-		verified(b, dir, VerifyOptions{})
-	}
-	b.ReportMetric(float64(benchRecords)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+// peak watches how much memory is in use at most.
+type peak struct{ bytes uint64 }
+
+func (p *peak) look(int64) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	p.bytes = max(p.bytes, m.HeapInuse)
 }
 
-const benchRecords = 300_000
+// BenchmarkVerify verifies a log; one operation is all of it.
+func BenchmarkVerify(b *testing.B) {
+	records := benchRecords(b)
+	dir := benchLog(b, records)
+	runtime.GC()
+	var p peak
+	for b.Loop() {
+		verified(b, dir, VerifyOptions{Progress: p.look})
+	}
+	b.ReportMetric(float64(records)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(p.bytes>>20), "peak-MiB")
+}
+
+// BenchmarkReport reads and verifies a log and counts its records; one operation is all of it.
+func BenchmarkReport(b *testing.B) {
+	records := benchRecords(b)
+	dir := benchLog(b, records)
+	runtime.GC()
+	var p peak
+	for b.Loop() {
+		r, err := NewReport([]string{dir}, ReportOptions{Verify: VerifyOptions{Progress: p.look}})
+		must(b, err)
+		if r.Records != int64(records) {
+			b.Fatal(r.Records, " records")
+		}
+	}
+	b.ReportMetric(float64(records)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(p.bytes>>20), "peak-MiB")
+}

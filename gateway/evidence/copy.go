@@ -23,7 +23,6 @@ type Copy struct {
 	file   *os.File
 	leaves *os.File
 	first  int64 // of the segment that is written to
-	size   int64 // of its file, in bytes
 	names  []segmentName
 	room   []byte
 	err    error // why nothing more can be taken
@@ -116,7 +115,7 @@ func (c *Copy) reopen(t *tail) (err error) {
 	if err := writeLeaves(c.dir, t.name.first, t.leaves); err != nil {
 		return err
 	}
-	c.first, c.size = t.name.first, t.size
+	c.first = t.name.first
 	if c.file, err = os.OpenFile(t.path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 		return err
 	}
@@ -291,7 +290,7 @@ func (c *Copy) fail(err error) error {
 // nextFile ends a segment and begins the next one.
 func (c *Copy) nextFile() (err error) {
 	c.closeFiles()
-	c.first, c.size = c.tree.size, 0
+	c.first = c.tree.size
 	if c.file, err = os.OpenFile(segmentPath(c.dir, c.first, plainSuffix), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return err
 	}
@@ -321,7 +320,7 @@ func (c *Copy) writeSome(lines [][]byte) error {
 	if err := appendLeaves(c.leaves, c.first, c.tree.size, leaves); err != nil {
 		return err
 	}
-	c.tree, c.size = grown, c.size+int64(len(text))
+	c.tree = grown
 	return nil
 }
 

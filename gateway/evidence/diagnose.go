@@ -244,11 +244,11 @@ func (d *diagnosis) differ(r region) {
 	case r.have == 1 && r.had == 1:
 		d.find(d.path, r.line, "the line is not the one that was written; restore the file from a copy")
 	case r.have == 0:
-		d.find(d.path, r.line, "%d lines are missing here; restore the file from a copy", r.had)
+		d.find(d.path, r.line, "lines are missing here, %d of them; restore the file from a copy", r.had)
 	case r.had == 0:
-		d.find(d.path, r.line, "%d lines from here on do not belong here; restore the file from a copy", r.have)
+		d.find(d.path, r.line, "lines were added here, %d of them; restore the file from a copy", r.have)
 	default:
-		d.find(d.path, r.line, "%d lines from here on are not the %d that were written; restore the file from a copy", r.have, r.had)
+		d.find(d.path, r.line, "lines from here on are not those that were written, %d instead of %d; restore the file from a copy", r.have, r.had)
 	}
 }
 

@@ -142,7 +142,7 @@ func TestForgedEnd(t *testing.T) {
 	}{
 		{"a line", func(l [][]byte) { l[3] = bytes.Replace(l[3], []byte("shop.example"), []byte("shop.examine"), 1) }, ":4: the line is not the one"},
 		{"a line that is none", func(l [][]byte) { l[3] = []byte("what?\n") }, ":4: the line is not the one"},
-		{"a line less", func(l [][]byte) { l[3] = nil }, ":4: 1 lines are missing"},
+		{"a line less", func(l [][]byte) { l[3] = nil }, ":4: lines are missing here, 1 of them"},
 		{"the first line", func(l [][]byte) { l[0] = bytes.Replace(l[0], []byte(`"version":1`), []byte(`"version":2`), 1) }, ":1: the line is not the one"},
 		{"a checkpoint", func(l [][]byte) { l[2] = bytes.Replace(l[2], []byte(`=\n\n`), []byte(`=\n`), 1) }, ":3: the line is not the one"},
 		{"the last checkpoint", func(l [][]byte) {

@@ -72,6 +72,7 @@ type group struct {
 	text    []byte // the lines, each with its newline
 	leaves  []tlog.Hash
 	records int
+	events  []any         // lines that are written before these, or else with a later group
 	done    chan struct{} // closed once err is final
 	err     error
 }
@@ -184,30 +185,54 @@ func (l *Log) Record(ctx context.Context, e *Entry) error {
 	room := l.lines.Get().(*[]byte)
 	defer l.lines.Put(room)
 	*room = append(l.appendRecord(append((*room)[:0], 0), e, l.cfg.Now()), '\n')
-	return l.append(ctx, *room, 1)
+	return l.append(ctx, *room)
 }
 
-// Note writes an event into the log, as Record does a decision.
+// mostEvents is how many events may wait for a disk that cannot be written to.
+const mostEvents = 1000
+
+// Note writes an event into the log, before the records that come after it. It waits as Record does. An event that could
+// not be written is kept, and written as soon as that is possible, so an error only says that it is not in the log yet.
 func (l *Log) Note(ctx context.Context, e Event) error {
-	line, err := appendLine([]byte{0}, e.line(l.cfg.Now().UTC().Format(stamp)))
-	if err != nil {
+	line := e.line(l.cfg.Now().UTC().Format(stamp))
+	if _, err := appendLine(nil, line); err != nil {
 		return err
 	}
-	return l.append(ctx, line, 0)
+	l.mu.Lock()
+	g := l.waiting
+	switch {
+	case l.closed:
+		l.mu.Unlock()
+		return ErrClosed
+	case len(g.events) == mostEvents:
+		l.mu.Unlock()
+		return ErrFull
+	}
+	g.events = append(g.events, line)
+	l.mu.Unlock()
+	l.signal(l.wake)
+	return l.written(ctx, g)
 }
 
-// append hands a line to the committer. The line has a spare byte before it and a newline behind it.
-func (l *Log) append(ctx context.Context, spared []byte, records int) error {
-	if err := ctx.Err(); err != nil {
+// append hands a record's line to the committer. The line has a spare byte before it and a newline behind it.
+func (l *Log) append(ctx context.Context, spared []byte) error {
+	if err := ctx.Err(); err != nil && l.cfg.Durability == Strict {
 		return err
 	}
-	leaf := leafOf(spared[:len(spared)-1])
-	g, err := l.enqueue(spared[1:], leaf, records)
-	if err != nil || l.cfg.Durability == BestEffort {
-		if l.cfg.Durability == BestEffort && !errors.Is(err, ErrClosed) {
-			return nil // what was lost is counted
-		}
-		return err
+	g, err := l.enqueue(spared[1:], leafOf(spared[:len(spared)-1]), 1)
+	switch {
+	case err == nil:
+		return l.written(ctx, g)
+	case l.cfg.Durability == BestEffort && !errors.Is(err, ErrClosed):
+		return nil // what was lost is counted
+	}
+	return err
+}
+
+// written waits as long as the durability says.
+func (l *Log) written(ctx context.Context, g *group) error {
+	if l.cfg.Durability == BestEffort {
+		return nil
 	}
 	select {
 	case <-g.done:
@@ -279,10 +304,7 @@ func (l *Log) Close() error {
 	}
 	close(l.closing)
 	l.work.Wait()
-	if l.w.segment != nil {
-		l.w.segment.close()
-	}
 	l.cursor.close()
 	l.places.close()
-	return errors.Join(l.w.err, l.lock.Close())
+	return errors.Join(l.w.err, l.w.end(), l.lock.Close())
 }

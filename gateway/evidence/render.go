@@ -199,7 +199,7 @@ type bar struct {
 
 // bars lays the chart out. It has a bar for every day that has records, however few of them were blocked.
 func bars(days []Count) chart {
-	const width, height, base, labels = 720, 180, 150, 8
+	const width, height, base, labels, widest = 720, 180, 150, 8, 48
 	c := chart{Width: width, Height: height, Base: base}
 	for _, d := range days {
 		c.Most = max(c.Most, d.Block)
@@ -212,7 +212,7 @@ func bars(days []Count) chart {
 			h = max(1, int(float64(base-20)*float64(d.Block)/float64(c.Most)))
 		}
 		x := int(step * float64(i))
-		c.Bars = append(c.Bars, bar{x, base - h, max(1, int(step*0.8)), h, d.Name, d.Block, i%max(1, every) == 0})
+		c.Bars = append(c.Bars, bar{x, base - h, max(1, min(widest, int(step*0.8))), h, d.Name, d.Block, i%max(1, every) == 0})
 	}
 	return c
 }

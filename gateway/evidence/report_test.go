@@ -210,6 +210,9 @@ func TestReportKept(t *testing.T) {
 
 // TestFlat reports on a long log, of which no more than its numbers is kept in memory.
 func TestFlat(t *testing.T) {
+	if racing {
+		t.Skip("the race detector needs memory of its own")
+	}
 	dir := t.TempDir()
 	l := open(t, Config{Dir: dir, Durability: BestEffort, QueueBytes: 64 << 20, SegmentBytes: 4 << 20, FlushEvery: 10 * time.Millisecond})
 	const n = 60_000
@@ -231,15 +234,4 @@ func TestFlat(t *testing.T) {
 	if used := heap() - before; used > 16<<20 {
 		t.Errorf("a report on %d records takes %d MiB in all", n, used>>20)
 	}
-}
-
-// BenchmarkReport reads and verifies a log and counts its records; one operation is a log of 300,000 records.
-func BenchmarkReport(b *testing.B) {
-	dir := benchLog(b, benchRecords)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := NewReport([]string{dir}, ReportOptions{})
-		must(b, err)
-	}
-	b.ReportMetric(benchRecords*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }

@@ -16,7 +16,9 @@ type tree struct {
 }
 
 // unknownTree returns a tree of so many leaves that nothing is known about. It grows, and has the root of no other.
-func unknownTree(size int64) tree { return tree{size, make([]tlog.Hash, bits.OnesCount64(uint64(size)))} }
+func unknownTree(size int64) tree {
+	return tree{size, make([]tlog.Hash, bits.OnesCount64(uint64(size)))}
+}
 
 // leafOf returns the hash of a leaf whose data stand behind one spare byte, which it overwrites. It is
 // tlog.RecordHash without the copy.

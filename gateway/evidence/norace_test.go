@@ -1,0 +1,6 @@
+//go:build !race
+
+package evidence
+
+// racing says that the race detector runs.
+const racing = false
