@@ -64,7 +64,7 @@ func TestFiftyPushesUnderLoad(t *testing.T) {
 		end := make(chan struct{})
 		var work sync.WaitGroup
 		for i := range 3 {
-			f := e.replica(t, fmt.Sprint("gate-", i), Options{})
+			f := e.replica(t, fmt.Sprint("gate-", i), Options{Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
 			running(t, f)
 			fleet = append(fleet, f)
 		}

@@ -456,3 +456,11 @@ func seed(t testing.TB) *rand.Rand {
 }
 
 func freePortText(t testing.TB) string { return strconv.Itoa(freePort(t)) }
+
+// testWriter writes a logger's lines to the test's log, for whoever has to find out why it failed.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
