@@ -160,15 +160,20 @@ func TestPauses(t *testing.T) {
 			t.Errorf("a pause changed the policy: %+v", f.Current())
 		}
 		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 2500*time.Millisecond })
-		if _, err := op.Resume(ctx, "brief"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
+		if _, err := op.Resume(ctx, "brief", "bob"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
 			t.Errorf("resume of a pause that ended: %v", err)
 		}
-		if _, err := op.Resume(ctx, "cuba-sales"); err != nil {
+		if _, err := op.Resume(ctx, "cuba-sales", "bob"); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Second, "no rule to be paused", func() bool { return len(f.Pauses()) == 0 })
 		if string(f.Current().Text) != "a policy" || f.Current().Generation != 4 {
 			t.Errorf("resume changed the policy: %+v", f.Current())
+		}
+		change := f.Current().Change
+		change.At = time.Time{}
+		if want := (Change{Kind: "resume", Rule: "cuba-sales", By: "bob"}); change != want {
+			t.Errorf("the change was %+v, want %+v", change, want)
 		}
 	})
 }
