@@ -71,7 +71,7 @@ func TestFiftyPushesUnderLoad(t *testing.T) {
 		op := e.operator(t)
 		push(t, op, "first")
 		for i, f := range fleet {
-			eventually(t, 5*time.Second, "the first policy", func() bool { return f.Current() != nil })
+			eventually(t, 15*time.Second, "the first policy", func() bool { return f.Current() != nil })
 			work.Go(func() {
 				for {
 					select {
@@ -229,7 +229,7 @@ func TestStatus(t *testing.T) {
 func TestPredecessorIsNoNamesake(t *testing.T) {
 	t.Parallel()
 	e := alone(t)
-	killed := e.replica(t, "gate", Options{})
+	killed := e.replica(t, "gate", Options{}, func(c *Config) { c.Timeout = 2 * time.Second })
 	must(t, killed.show(context.Background()))
 	must(t, killed.Close()) // without a word
 	f := e.replica(t, "gate", Options{Beat: 300 * time.Millisecond})
