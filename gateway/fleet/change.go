@@ -59,7 +59,7 @@ type changing struct {
 	id       string
 	expected int64
 	say      func(time.Time, *document) (head, string, error)
-	sent     bool  // it may have been carried out
+	unsure   bool  // it may have been carried out, without an answer
 	over     int64 // and this was the generation before
 }
 
@@ -75,7 +75,7 @@ func (c *changing) attempt(ctx context.Context) (int64, error) {
 		return there.generation, nil
 	case before.id == c.id: // it was there, and got lost again; this replica puts it back
 		return before.generation, nil
-	case c.sent && before.generation != c.over:
+	case c.unsure && before.generation != c.over:
 		return 0, fmt.Errorf("it is not known whether the change took effect: Redis did not answer, and then generation %d was there, by %q; look at the status", before.generation, before.said.By)
 	case c.expected != Latest && before.generation != c.expected:
 		return 0, &ConflictError{Expected: c.expected, Actual: before.generation, By: before.said.By}
@@ -92,14 +92,13 @@ func (c *changing) attempt(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	next.generation, next.changed = floor+1, max(now.UnixMilli(), before.changed+1)
-	c.sent, c.over = true, before.generation
+	c.over = before.generation
 	done, err := f.replace(ctx, there, next)
 	switch {
 	case err != nil:
-		c.sent = unanswered(err)
+		c.unsure = c.unsure || unanswered(err)
 		return 0, err
 	case !done:
-		c.sent = false
 		return 0, errAgain
 	}
 	return next.generation, nil

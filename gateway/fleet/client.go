@@ -92,8 +92,13 @@ func (l *link) run(ctx context.Context, script *redis.Script, keys []string, arg
 	return script.Run(ctx, l, keys, args...).Slice()
 }
 
+// command marks the context of a command that is to pass the breaker. What the client sends of itself, such as the
+// greeting of a new connection, is none: it would have to pass while the command for whose sake it is sent does.
+type command struct{}
+
+// bound returns the context for a command.
 func (l *link) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 4*l.timeout)
+	return context.WithTimeout(context.WithValue(ctx, command{}, true), 4*l.timeout)
 }
 
 // turned says once that Redis is away. The breaker calls it under its lock.
@@ -103,17 +108,13 @@ func (l *link) turned(to gobreaker.State) {
 	}
 }
 
-// within marks the context of a command that has passed the breaker: what the client sends for its sake, such as the
-// greeting of a new connection, must not have to pass again.
-type within struct{}
-
-// guarded sends something through the breaker.
+// guarded sends a command through the breaker.
 func (l *link) guarded(ctx context.Context, send func(context.Context) error) error {
-	if ctx.Value(within{}) != nil {
+	if ctx.Value(command{}) == nil {
 		return send(ctx)
 	}
 	_, err := l.breaker.Execute(func() (struct{}, error) {
-		err := send(context.WithValue(ctx, within{}, true))
+		err := send(context.WithValue(ctx, command{}, nil))
 		if away(err) {
 			l.cause.Store(&err)
 		}
@@ -162,17 +163,9 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook guards several commands as one.
-func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := g.link.guarded(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
-		if unanswered(err) {
-			for _, cmd := range cmds {
-				cmd.SetErr(err)
-			}
-		}
-		return err
-	}
+// ProcessPipelineHook leaves pipelines as they are: only the client itself sends any.
+func (guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // silence is a logger of the client library.

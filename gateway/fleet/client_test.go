@@ -55,7 +55,7 @@ func TestOutageIsToldOnce(t *testing.T) {
 	e := alone(t)
 	var log logged
 	f := e.replica(t, "gate", Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Poll: 30 * time.Millisecond, Beat: 30 * time.Millisecond,
-		Flush: 30 * time.Millisecond, Source: newRecord()})
+		Flush: 30 * time.Millisecond, Source: newRecord()}, func(c *Config) { c.Timeout = time.Second }) // a killed server refuses at once
 	if f.Up() {
 		t.Error("up before anybody asked")
 	}

@@ -139,10 +139,8 @@ func (c *collector) trouble() error {
 // close ends the use of the copies and lets other collectors have the streams.
 func (c *collector) close(ctx context.Context) {
 	for _, s := range c.streams {
-		if !s.attached.IsZero() {
-			_, _ = c.fleet.link.run(ctx, release, []string{c.fleet.keys.lease(s.replica)}, c.id) // or else the lease ends by itself
-		}
 		if s.sink != nil {
+			_, _ = c.fleet.link.run(ctx, release, []string{c.fleet.keys.lease(s.replica)}, c.id) // or else the lease ends by itself
 			_ = s.wrong.note(s.sink.Close())
 		}
 	}

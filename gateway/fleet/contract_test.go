@@ -64,14 +64,14 @@ func TestFiftyPushesUnderLoad(t *testing.T) {
 		end := make(chan struct{})
 		var work sync.WaitGroup
 		for i := range 3 {
-			f := e.replica(t, fmt.Sprint("gate-", i), Options{})
+			f := e.replica(t, fmt.Sprint("gate-", i), Options{Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
 			running(t, f)
 			fleet = append(fleet, f)
 		}
 		op := e.operator(t)
 		push(t, op, "first")
 		for i, f := range fleet {
-			eventually(t, 5*time.Second, "the first policy", func() bool { return f.Current() != nil })
+			eventually(t, 15*time.Second, "the first policy", func() bool { return f.Current() != nil })
 			work.Go(func() {
 				for {
 					select {
@@ -160,15 +160,20 @@ func TestPauses(t *testing.T) {
 			t.Errorf("a pause changed the policy: %+v", f.Current())
 		}
 		eventually(t, 10*time.Second, "the brief pause to end", func() bool { return time.Since(now) > 2500*time.Millisecond })
-		if _, err := op.Resume(ctx, "brief"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
+		if _, err := op.Resume(ctx, "brief", "bob"); err == nil || err.Error() != `rule "brief" is not paused; the status shows which are` {
 			t.Errorf("resume of a pause that ended: %v", err)
 		}
-		if _, err := op.Resume(ctx, "cuba-sales"); err != nil {
+		if _, err := op.Resume(ctx, "cuba-sales", "bob"); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Second, "no rule to be paused", func() bool { return len(f.Pauses()) == 0 })
 		if string(f.Current().Text) != "a policy" || f.Current().Generation != 4 {
 			t.Errorf("resume changed the policy: %+v", f.Current())
+		}
+		change := f.Current().Change
+		change.At = time.Time{}
+		if want := (Change{Kind: "resume", Rule: "cuba-sales", By: "bob"}); change != want {
+			t.Errorf("the change was %+v, want %+v", change, want)
 		}
 	})
 }
@@ -224,7 +229,7 @@ func TestStatus(t *testing.T) {
 func TestPredecessorIsNoNamesake(t *testing.T) {
 	t.Parallel()
 	e := alone(t)
-	killed := e.replica(t, "gate", Options{})
+	killed := e.replica(t, "gate", Options{}, func(c *Config) { c.Timeout = 2 * time.Second })
 	must(t, killed.show(context.Background()))
 	must(t, killed.Close()) // without a word
 	f := e.replica(t, "gate", Options{Beat: 300 * time.Millisecond})

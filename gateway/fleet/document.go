@@ -28,6 +28,19 @@ type Published struct {
 	At time.Time
 	// Pauses are the rules that are paused, by id. Those that have ended may be among them.
 	Pauses []Pause
+	// Change is what led to this generation.
+	Change Change
+}
+
+// Change is one change of what a fleet shares.
+type Change struct {
+	// Kind is "push", "pause" or "resume".
+	Kind string `json:"kind"`
+	// Rule is the rule that was paused or resumed.
+	Rule string `json:"rule,omitempty"`
+	// By is who did it, and At when, by Redis' clock.
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // Pause is a rule out of force until an instant.
@@ -55,10 +68,13 @@ type head struct {
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
 	Pauses []Pause   `json:"pauses"`
+	Change Change    `json:"change"`
 }
 
 func (d *document) published() *Published {
-	p := &Published{Generation: d.generation, Digest: d.said.Digest, By: d.said.By, At: d.said.At, Pauses: d.said.Pauses}
+	p := &Published{
+		Generation: d.generation, Digest: d.said.Digest, By: d.said.By, At: d.said.At, Pauses: d.said.Pauses, Change: d.said.Change,
+	}
 	if d.text != "" {
 		p.Text = []byte(d.text)
 	}

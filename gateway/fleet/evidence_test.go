@@ -196,7 +196,7 @@ func TestForeignStreams(t *testing.T) {
 	e, op := aloneWithOperator(t)
 	ctx := context.Background()
 	once := func() error {
-		ctx, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		c := &collector{fleet: op, how: Collection{Open: newCopies().open}, id: op.newID(), streams: map[string]*collected{}}
 		defer c.close(context.Background())

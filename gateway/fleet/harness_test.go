@@ -387,10 +387,17 @@ func (e *engine) replica(t testing.TB, name string, opts Options, changes ...fun
 	return f
 }
 
-// operator returns a Fleet that an operator's command would use. It is not run.
+// operator returns a Fleet that an operator's command would use. It is not run, and has time to wait: a test must not
+// fail because the machine is busy.
 func (e *engine) operator(t testing.TB) *Fleet {
 	t.Helper()
-	f := e.replica(t, "operator", Options{})
+	return e.hurried(t, func(c *Config) { c.Timeout = 2 * time.Second })
+}
+
+// hurried returns an operator who has no more time than a replica.
+func (e *engine) hurried(t testing.TB, changes ...func(*Config)) *Fleet {
+	t.Helper()
+	f := e.replica(t, "operator", Options{}, changes...)
 	t.Cleanup(func() { must(t, f.Close()) })
 	return f
 }
@@ -456,3 +463,11 @@ func seed(t testing.TB) *rand.Rand {
 }
 
 func freePortText(t testing.TB) string { return strconv.Itoa(freePort(t)) }
+
+// testWriter writes a logger's lines to the test's log, for whoever has to find out why it failed.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}

@@ -35,7 +35,8 @@ func (f *Fleet) Push(ctx context.Context, text []byte, digest, who string, expec
 		return 0, errors.New("no policy or no digest; push the text of a policy that loads, and its digest")
 	}
 	return f.change(ctx, expected, func(now time.Time, before *document) (head, string, error) {
-		return head{Digest: digest, By: who, At: now, Pauses: before.said.Pauses}, string(text), nil
+		done := Change{Kind: "push", By: who, At: now}
+		return head{Digest: digest, By: who, At: now, Pauses: before.said.Pauses, Change: done}, string(text), nil
 	})
 }
 
@@ -51,6 +52,7 @@ func (f *Fleet) Pause(ctx context.Context, rule string, until time.Time, note, w
 	return f.change(ctx, Latest, func(now time.Time, before *document) (head, string, error) {
 		said := before.said
 		said.Pauses = append(others(said.Pauses, rule), Pause{Rule: rule, Until: until.UTC(), Note: note, By: who, At: now})
+		said.Change = Change{Kind: "pause", Rule: rule, By: who, At: now}
 		slices.SortFunc(said.Pauses, func(a, b Pause) int { return strings.Compare(a.Rule, b.Rule) })
 		return said, before.text, nil
 	})
@@ -58,13 +60,13 @@ func (f *Fleet) Pause(ctx context.Context, rule string, until time.Time, note, w
 
 // Resume ends the pause of a rule on every replica, and returns the generation that says so. It is an error if the rule
 // is not paused.
-func (f *Fleet) Resume(ctx context.Context, rule string) (int64, error) {
+func (f *Fleet) Resume(ctx context.Context, rule, who string) (int64, error) {
 	return f.change(ctx, Latest, func(now time.Time, before *document) (head, string, error) {
 		said := before.said
 		if _, ok := paused(said.Pauses, rule, now); !ok {
 			return head{}, "", fmt.Errorf("rule %q is not paused; the status shows which are", rule)
 		}
-		said.Pauses = others(said.Pauses, rule)
+		said.Pauses, said.Change = others(said.Pauses, rule), Change{Kind: "resume", Rule: rule, By: who, At: now}
 		return said, before.text, nil
 	})
 }

@@ -239,7 +239,7 @@ func (d *document) comparable() *struct {
 func TestPushWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	e := alone(t)
-	op := e.operator(t)
+	op, patient := e.hurried(t), e.operator(t)
 	push(t, op, "before")
 	for range 3 {
 		e.owner().freeze()
@@ -248,12 +248,12 @@ func TestPushWithoutAnAnswer(t *testing.T) {
 		time.Sleep(700 * time.Millisecond)
 		e.owner().thaw()
 		generation := <-done
-		s, err := op.Status(context.Background())
+		s, err := patient.Status(context.Background())
 		if err != nil || s.Published.Generation != generation {
 			t.Fatalf("pushed as %d: %+v, %v", generation, s.Published, err)
 		}
 	}
-	if s, err := op.Status(context.Background()); err != nil || s.Published.Generation != 4 {
+	if s, err := patient.Status(context.Background()); err != nil || s.Published.Generation != 4 {
 		t.Errorf("after four pushes: %+v, %v", s.Published, err)
 	}
 	// And without Redis it ends with the context, and says what is known.

@@ -147,7 +147,7 @@ type storm struct {
 
 func newStorm(t *testing.T, e *engine) *storm {
 	s := &storm{engine: e, random: seed(t), records: map[string]*record{}, copies: newCopies(), day: DayOf(time.Now())}
-	s.operator = e.operator(t)
+	s.operator = e.hurried(t)
 	for i := range 3 {
 		name := fmt.Sprint("gate-", i)
 		s.records[name] = newRecord()
@@ -300,7 +300,7 @@ func rage(t *testing.T, s *storm) {
 	if n := s.back.Load(); n > 0 {
 		t.Errorf("generations went back %d times", n)
 	}
-	counts, err := s.operator.Counters(context.Background(), s.day, s.day)
+	counts, err := s.engine.operator(t).Counters(context.Background(), s.day, s.day)
 	if want := []Count{{s.day, "cuba-sales", "CU", "block", s.counted.Load()}}; err != nil || !cmp.Equal(counts, want) {
 		t.Errorf("the counters are %v, %v; want %v", counts, err, want)
 	}
