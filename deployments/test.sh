@@ -32,6 +32,9 @@ NEEDS=(
 	promtool=prometheus
 	chromium=chromium
 	/usr/share/tor/geoip=tor-geoipdb
+	strace=strace
+	prlimit=util-linux
+	mount=mount
 )
 
 export GOTOOLCHAIN=auto # go.mod names the toolchain; a machine's GOTOOLCHAIN=local must not choose an older one

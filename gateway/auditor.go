@@ -20,6 +20,8 @@ type (
 	Verification  = evidence.Verification
 	Found         = evidence.Found
 	Proof         = evidence.Proof
+	Report        = evidence.Report
+	ReportOptions = evidence.ReportOptions
 )
 
 // EvidenceDir returns the folder in which a configuration has evidence kept. The error says that it names none.
@@ -47,6 +49,11 @@ func ProveEvidence(dir, reference string) ([]byte, error) {
 
 // VerifyProof checks a proof with the public key of the evidence.
 func VerifyProof(proof []byte, key string) (*Proof, error) { return evidence.VerifyProof(proof, key) }
+
+// ReportEvidence reads and verifies the evidence of one or more replicas and returns what it says of a span of time.
+func ReportEvidence(dirs []string, opts ReportOptions) (*Report, error) {
+	return evidence.NewReport(dirs, opts)
+}
 
 // NormalReference writes a reference that was read aloud or copied by hand as refusals show it: in capitals, with its
 // hyphen, and with the digits for which the alphabet has no letters.

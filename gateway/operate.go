@@ -83,8 +83,8 @@ func (o *Operator) published(status *fleet.Status) (*rules.Policy, error) {
 }
 
 // Resume puts a paused rule back into force on every replica.
-func (o *Operator) Resume(ctx context.Context, rule string) (generation int64, err error) {
-	return o.fleet.Resume(ctx, rule)
+func (o *Operator) Resume(ctx context.Context, rule, who string) (generation int64, err error) {
+	return o.fleet.Resume(ctx, rule, who)
 }
 
 // FleetStatus says what a fleet has published and what its replicas run.

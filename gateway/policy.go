@@ -51,29 +51,37 @@ func (s *policySource) load() error {
 			slog.String("file", p.Digest()), slog.String("in_force", s.published.Digest()))
 	}
 	s.settle(s.trouble.end())
+	s.loaded(s.current.Load(), nil, s.now()) // only now: whoever sees the metrics change counts on the policy
 	return nil
 }
 
-// take puts what the fleet has published into force. A bad policy changes nothing.
+// take puts what the fleet has published into force. A bad policy changes nothing, but pauses count all the same.
 func (s *policySource) take(said fleet.Published) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	p := s.published
-	if len(said.Text) > 0 && (p == nil || said.Digest != p.Digest()) {
-		var err error
-		if p, err = rules.Parse("policy", said.Text); err == nil && p.Digest() != said.Digest {
-			err = fmt.Errorf("the policy's digest is %s here, and %s where it was published; all replicas should run the same version", p.Digest(), said.Digest)
-		}
-		if err != nil {
-			s.loaded(nil, err, s.now())
-			return err
-		}
-	}
+	p, err := s.parse(said)
 	before := s.said
-	s.published, s.said = p, said
+	if err == nil {
+		s.published, s.said = p, said
+	} else {
+		s.said.Pauses, s.said.Change = said.Pauses, said.Change
+	}
 	s.settle(false)
-	s.notePauses(before.Pauses, said.Pauses)
-	return nil
+	s.loaded(s.current.Load(), err, s.now())
+	s.notePauses(before.Pauses)
+	return err
+}
+
+// parse returns the policy that was published: the one in force if it is the same, and nil if only pauses were.
+func (s *policySource) parse(said fleet.Published) (*rules.Policy, error) {
+	if len(said.Text) == 0 || s.published != nil && said.Digest == s.published.Digest() {
+		return s.published, nil
+	}
+	p, err := rules.Parse("policy", said.Text)
+	if err == nil && p.Digest() != said.Digest {
+		err = fmt.Errorf("the policy's digest is %s here, and %s where it was published; all replicas should run the same version", p.Digest(), said.Digest)
+	}
+	return p, err
 }
 
 // settle works out which policy is in force, and tells of it if it is another one, or is so again.
@@ -89,7 +97,6 @@ func (s *policySource) settle(again bool) {
 		}
 	}
 	old := s.current.Swap(p)
-	s.loaded(p, nil, s.now()) // only now: whoever sees the metrics change counts on the policy
 	switch {
 	case old == nil:
 	case old.Digest() != p.Digest():
@@ -124,16 +131,21 @@ func pausesOf(said []fleet.Pause) []rules.Pause {
 }
 
 // notePauses writes into the evidence what is paused now, and what no longer is although its time has not come.
-func (s *policySource) notePauses(before, now []fleet.Pause) {
-	for _, p := range now {
+func (s *policySource) notePauses(before []fleet.Pause) {
+	for _, p := range s.said.Pauses {
 		if !slices.Contains(before, p) {
 			s.note(evidence.RulePaused{Rule: p.Rule, Until: p.Until, Note: p.Note, By: p.By})
 		}
 	}
 	for _, p := range before {
-		if !slices.ContainsFunc(now, func(q fleet.Pause) bool { return q.Rule == p.Rule }) && s.now().Before(p.Until) {
-			s.note(evidence.RuleResumed{Rule: p.Rule})
+		if slices.ContainsFunc(s.said.Pauses, func(q fleet.Pause) bool { return q.Rule == p.Rule }) || !s.now().Before(p.Until) {
+			continue
 		}
+		resumed := evidence.RuleResumed{Rule: p.Rule}
+		if c := s.said.Change; c.Kind == "resume" && c.Rule == p.Rule { // or else this replica has missed who did it
+			resumed.By = c.By
+		}
+		s.note(resumed)
 	}
 }
 

@@ -239,7 +239,7 @@ func TestFleet(t *testing.T) {
 	if cart(g) != 200 || cart(other) != 200 {
 		t.Error("the rule is not paused")
 	}
-	generation, err = o.Resume(t.Context(), "sales")
+	generation, err = o.Resume(t.Context(), "sales", "bert")
 	must(t, err)
 	agree(generation)
 	if cart(g) != 451 {
@@ -261,7 +261,7 @@ func TestFleet(t *testing.T) {
 			said = append(said, strings.TrimSpace(l.Event+" "+l.Rule+" "+l.Note+" "+l.By))
 		}
 	}
-	if got := strings.Join(said, ", "); !strings.HasPrefix(got, "paused sales licence 1 anna, resumed sales") || !strings.HasSuffix(got, "paused sales a moment anna") {
+	if got := strings.Join(said, ", "); !strings.HasPrefix(got, "paused sales licence 1 anna, resumed sales  bert, ") || !strings.HasSuffix(got, "paused sales a moment anna") {
 		t.Errorf("the evidence says: %s", got)
 	}
 	r.kill()

@@ -213,7 +213,7 @@ func policyResumeCommand(s surroundings) *cobra.Command {
 		Use: "resume RULE", Short: "End the pause of a rule, on all replicas", Args: oneArgument("the id of a rule"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return operate(c.Context(), f.file, s, func(ctx context.Context, _ *config.Config, operator *gateway.Operator) error {
-				generation, err := operator.Resume(ctx, args[0])
+				generation, err := operator.Resume(ctx, args[0], f.who())
 				if err != nil {
 					return err
 				}
@@ -224,7 +224,6 @@ func policyResumeCommand(s surroundings) *cobra.Command {
 			})
 		},
 	}
-	configFlag(c, &f.file)
-	c.Flags().DurationVar(&f.wait, "wait", awaited, "how long to wait until every replica runs it; 0s waits not at all")
+	f.add(c)
 	return c
 }
