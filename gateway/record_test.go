@@ -294,9 +294,6 @@ func TestFullDisk(t *testing.T) {
 			fill(t, filler)
 			visit(50)
 			during := answers[http.StatusServiceUnavailable]
-			if durability == "best_effort" {
-				eventually(t, "what is lost is counted", func() bool { return g.metric(t, `gate451_evidence_records_total{result="lost"}`) != "0" })
-			}
 			must(t, os.Remove(filler))
 			if durability == "strict" {
 				eventually(t, "the disk is used again", func() bool {
@@ -327,7 +324,7 @@ func TestFullDisk(t *testing.T) {
 					t.Errorf("%v, %d of them on a full disk; %d recorded, %d failed", answers, during, recorded, failed)
 				}
 			default:
-				if answers[503] > 0 || lost == 0 {
+				if answers[503] > 0 || lost > 0 { // there is room to wait for the disk
 					t.Errorf("%v, %d lost", answers, lost)
 				}
 			}

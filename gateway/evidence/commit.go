@@ -92,6 +92,11 @@ func (l *Log) commit(g *group, last bool) {
 	l.missing = gap{}
 	l.mu.Unlock()
 	err := l.write(g, missing, last)
+	if err != nil && !last && l.keep(g, missing) {
+		l.troubled(err)
+		l.w.spare = group{}
+		return
+	}
 	l.counts.waiting.Add(-int64(g.records))
 	if err != nil {
 		l.failed(g, missing, err)
@@ -105,22 +110,36 @@ func (l *Log) commit(g *group, last bool) {
 	close(g.done)
 }
 
+// keep puts a group of BestEffort that could not be written back before those that wait, as long as there is room for
+// both: nobody waits for it, so that it is lost only when the disk stays away for longer than memory lasts.
+func (l *Log) keep(g *group, missing gap) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.waiting
+	if l.cfg.Durability != BestEffort || len(g.text)+len(next.text) > l.cfg.QueueBytes {
+		return false
+	}
+	g.text, g.leaves, g.records = append(g.text, next.text...), append(g.leaves, next.leaves...), g.records+next.records
+	g.events = next.events // the writer has taken its own
+	l.waiting = g
+	l.missing.add(missing)
+	return true
+}
+
 func (l *Log) failed(g *group, missing gap, err error) {
 	l.mu.Lock()
-	since := l.missing.since
 	l.miss(g.records)
-	l.missing.lost += missing.lost
-	l.missing.failed += missing.failed
-	if !missing.since.IsZero() {
-		l.missing.since = missing.since
-	} else if since.IsZero() && g.records > 0 {
-		l.missing.since = l.cfg.Now()
-	}
+	l.missing.add(missing)
 	l.mu.Unlock()
+	l.troubled(err)
+}
+
+// troubled tells of the first failure in a row.
+func (l *Log) troubled(err error) {
 	if !l.w.failing {
 		l.cfg.Logger.Error("the evidence cannot be written; it is tried again", slog.Any("error", err))
 	}
-	l.w.failing = true
+	l.w.failing, l.w.err = true, err
 }
 
 func (l *Log) healed() {

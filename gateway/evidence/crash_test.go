@@ -254,7 +254,7 @@ func TestDiskFull(t *testing.T) {
 		dir := mount(t, "size=64k")
 		ballast := filepath.Join(dir, "ballast")
 		must(t, os.WriteFile(ballast, make([]byte, 20<<10), 0o600))
-		l := open(t, Config{Dir: dir, Durability: durability, FlushEvery: time.Millisecond, Logger: loud(t)})
+		l := open(t, Config{Dir: dir, Durability: durability, FlushEvery: time.Millisecond, QueueBytes: 8 << 10, Logger: loud(t)})
 		var recorded, refused []int
 		try := func(n int) error {
 			err := l.Record(t.Context(), entry(n))

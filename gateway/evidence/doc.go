@@ -27,8 +27,8 @@
 //
 // One goroutine writes. It takes all lines that wait, adds a checkpoint, and hands them to the disk with one write and
 // one fdatasync; meanwhile the next lines gather. With Strict a call returns when its line is on disk. With BestEffort
-// it returns at once, a line is on disk about a second later, and what does not fit into the queue, or could not be
-// written, is counted to the record.
+// it returns at once, a line is on disk about a second later, and what does not fit into the queue is counted to the
+// record. What could not be written stays in the queue while there is room.
 //
 // After a failure nobody knows what the disk has: the system reports a failed sync once, and then takes for written
 // what is not. So the file is cut back to where it was known to be durable and never synced again, all who wait get

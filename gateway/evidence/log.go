@@ -83,6 +83,14 @@ type gap struct {
 	lost, failed int64
 }
 
+// add puts what was missing before into the gap.
+func (g *gap) add(before gap) {
+	g.lost, g.failed = g.lost+before.lost, g.failed+before.failed
+	if !before.since.IsZero() {
+		g.since = before.since
+	}
+}
+
 func newGroup() *group { return &group{done: make(chan struct{})} }
 
 // Open opens the log in a folder, or begins one, and takes the folder for itself. A torn end is set aside; a log whose
