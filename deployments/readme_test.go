@@ -3,10 +3,12 @@ package deployments_test
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,30 +24,112 @@ import (
 func TestReadmeConsoles(t *testing.T) {
 	t.Parallel()
 	need(t, "curl", "")
-	dir, bin := t.TempDir(), t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "gate451"), "./gateway/cmd/gate451")
+	program := buildProgram(t)
+	consoles(t, "../README.md", t.TempDir(), program, strings.NewReplacer("http://127.0.0.1:8451", startDemo(t, program)))
+}
+
+// buildProgram builds the program into a folder of its own, under its name.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "gate451")
+	build := exec.Command("go", "build", "-o", program, "./gateway/cmd/gate451")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	address := startDemo(t, filepath.Join(bin, "gate451"))
-	for i, block := range blocks(t, "../README.md", "console") {
+	return program
+}
+
+// consoles runs the commands that a page shows, in a folder, and compares what they print. The places that the page names
+// are replaced by those of the test.
+func consoles(t *testing.T, page, dir, program string, places *strings.Replacer) {
+	t.Helper()
+	for i, block := range blocks(t, page, "console") {
 		for c := range strings.SplitSeq("\n"+block, "\n$ ") {
 			command, want, _ := strings.Cut(c, "\n")
 			if strings.TrimSpace(command) == "" {
 				continue
 			}
-			cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "http://127.0.0.1:8451", address))
-			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			cmd := exec.Command("sh", "-c", places.Replace(command))
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
 			out, err := cmd.Output()
 			if err != nil {
-				t.Errorf("block %d: %s: %v", i, command, err)
+				t.Errorf("%s, block %d: %s: %v\n%s", page, i, command, err, out)
 			}
 			if got := plain(string(out)); !shown(want).MatchString(got) {
-				t.Errorf("block %d: %s\nprints\n%s\nand the README shows\n%s", i, command, got, want)
+				t.Errorf("%s, block %d: %s\nprints\n%s\nand the page shows\n%s", page, i, command, got, want)
 			}
 		}
 	}
+}
+
+// TestPagesOfEvidenceAndFleet runs what EVIDENCE.md and FLEET.md show, with a gateway that has what they tell to add to its
+// configuration.
+func TestPagesOfEvidenceAndFleet(t *testing.T) {
+	t.Parallel()
+	need(t, "curl", "")
+	server := need(t, "redis-server", "")
+	program := buildProgram(t)
+	for _, page := range []string{"EVIDENCE.md", "FLEET.md"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			dir, redis := t.TempDir(), freeAddress(t)
+			begin(t, exec.Command(server, "--port", redis[strings.LastIndexByte(redis, ':')+1:], "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()), "Ready to accept connections")
+			if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			file := filepath.Join(dir, "gateway.yaml")
+			write(t, file, read(t, file)+strings.ReplaceAll(blocks(t, page, "yaml")[0], "127.0.0.1:6379", redis))
+			serve := exec.Command(program, "serve", "--config", file)
+			serve.Env = append(os.Environ(), "GATE451_LISTEN=127.0.0.1:0", "GATE451_ADMIN_LISTEN=127.0.0.1:0")
+			words := []string{`"msg":"serving"`}
+			if page == "FLEET.md" {
+				words = append(words, `"msg":"redis answers"`)
+			}
+			said := begin(t, serve, words...)
+			addresses := regexp.MustCompile(`"msg":"serving","public":"([^"]+)","admin":"([^"]+)"`).FindStringSubmatch(said)
+			if addresses == nil {
+				t.Fatalf("the gateway does not say where it serves:\n%s", said)
+			}
+			consoles(t, page, dir, program, strings.NewReplacer("127.0.0.1:8080", addresses[1], "127.0.0.1:9451", addresses[2]))
+		})
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// begin starts a program, waits until it has said all of some words, and returns what it has said. It ends with the test.
+func begin(t *testing.T, cmd *exec.Cmd, words ...string) string {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // it was told to end
+	})
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		said := read(t, file.Name())
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(said, word) }) {
+			return said
+		}
+	}
+	t.Fatalf("%s does not begin: %s", cmd.Path, read(t, file.Name()))
+	return ""
 }
 
 // plain leaves out what a page cannot show: carriage returns and blanks at the ends of lines.
@@ -57,6 +141,9 @@ func plain(text string) string {
 func shown(text string) *regexp.Regexp {
 	pattern := regexp.QuoteMeta(strings.TrimSpace(text))
 	pattern = strings.ReplaceAll(pattern, "\n…\n", "\n(.*\n)*?")
+	if rest, ok := strings.CutSuffix(pattern, "\n…"); ok {
+		pattern = rest + "(\n.*)*?"
+	}
 	return regexp.MustCompile(`^` + strings.ReplaceAll(pattern, "…", ".*") + `\n*$`)
 }
 

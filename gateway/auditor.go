@@ -39,12 +39,22 @@ func VerifyEvidence(dir string, opts VerifyOptions) (*Verification, error) {
 
 // FindEvidence returns all records in a folder that have a reference.
 func FindEvidence(dir, reference string) ([]Found, error) {
-	return evidence.Find(dir, NormalReference(reference))
+	found, err := evidence.Find(dir, NormalReference(reference))
+	return found, noLog(dir, err)
+}
+
+// noLog says what would be right where a folder is none.
+func noLog(dir string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; %s has no evidence: name the folder where it is", err, dir)
+	}
+	return err
 }
 
 // ProveEvidence returns the proof that the record with a reference is in the evidence of a folder, as JSON.
 func ProveEvidence(dir, reference string) ([]byte, error) {
-	return evidence.Prove(dir, NormalReference(reference))
+	proof, err := evidence.Prove(dir, NormalReference(reference))
+	return proof, noLog(dir, err)
 }
 
 // VerifyProof checks a proof with the public key of the evidence.

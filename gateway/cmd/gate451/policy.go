@@ -76,15 +76,12 @@ func (f *fleetFlags) settled(ctx context.Context, w io.Writer, operator *gateway
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s run it\n", count(len(status.Replicas), "replica"))
-	return err
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+	text := fmt.Sprintf("%d replicas run it", len(status.Replicas))
+	if len(status.Replicas) == 1 {
+		text = "1 replica runs it"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	_, err = fmt.Fprintln(w, text)
+	return err
 }
 
 func policyPushCommand(s surroundings) *cobra.Command {
