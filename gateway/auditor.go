@@ -14,15 +14,23 @@ import (
 	"gate451/gateway/fleet"
 )
 
-// What auditors are told of evidence.
-type (
-	VerifyOptions = evidence.VerifyOptions
-	Verification  = evidence.Verification
-	Found         = evidence.Found
-	Proof         = evidence.Proof
-	Report        = evidence.Report
-	ReportOptions = evidence.ReportOptions
-)
+// VerifyOptions say what evidence is verified against.
+type VerifyOptions = evidence.VerifyOptions
+
+// Verification is what came of verifying evidence.
+type Verification = evidence.Verification
+
+// Found is a record that was looked for.
+type Found = evidence.Found
+
+// Proof shows that one record is in the evidence.
+type Proof = evidence.Proof
+
+// ReportOptions say what a report is about.
+type ReportOptions = evidence.ReportOptions
+
+// Report is what the evidence says of a span of time.
+type Report = evidence.Report
 
 // EvidenceDir returns the folder in which a configuration has evidence kept. The error says that it names none.
 func EvidenceDir(cfg *config.Config) (string, error) {

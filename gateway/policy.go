@@ -104,7 +104,7 @@ func (s *policySource) settle(again bool) {
 	case !again:
 		return
 	}
-	s.log.Info("policy in force", slog.String("digest", p.Digest()), slog.Int("rules", len(p.Rules())), slog.String("source", s.source()))
+	s.log.Info("policy in force", slog.String("digest", p.Digest()), slog.Int("rules", len(p.Rules())), slog.String("from", s.source()))
 	for _, w := range p.Warnings() {
 		s.log.Warn("policy warning", slog.String("warning", w.Error()))
 	}

@@ -77,7 +77,10 @@ func (f *fleetFlags) settled(ctx context.Context, w io.Writer, operator *gateway
 		return err
 	}
 	text := fmt.Sprintf("%d replicas run it", len(status.Replicas))
-	if len(status.Replicas) == 1 {
+	switch len(status.Replicas) {
+	case 0:
+		text = "no replica is there to run it"
+	case 1:
 		text = "1 replica runs it"
 	}
 	_, err = fmt.Fprintln(w, text)
