@@ -86,7 +86,7 @@ func reloadResult(err error) string {
 
 // Reload reads the policy and the databases again. What is bad changes nothing; the error says what that is.
 func (e *Enforcer) Reload() error {
-	return errors.Join(e.policy.load(), e.places.Reload())
+	return errors.Join(e.policy.load(), e.places.Reload(), e.recorder.reload())
 }
 
 // noteDatabase writes into the evidence that a database was replaced.

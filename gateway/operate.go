@@ -96,6 +96,8 @@ type FleetStatus struct {
 	At         time.Time     `json:"at,omitzero"`
 	Pauses     []PauseStatus `json:"pauses"`
 	Replicas   []Replica     `json:"replicas"`
+	// Counts are the governed decisions of all replicas, by day, rule, country and verdict.
+	Counts []DecisionCount `json:"counts,omitempty"`
 	// Agreed reports whether all replicas run the published generation, or one policy if none is published.
 	Agreed bool `json:"agreed"`
 }
@@ -108,6 +110,36 @@ type Replica struct {
 	fleet.Replica
 	// Seen is how long ago that was.
 	Seen time.Duration `json:"seen_ns"`
+}
+
+// DecisionCount is how often something was decided on one day, in the zone of the policy. No rule means that no single one
+// led to the decision, and no country that it was unknown.
+type DecisionCount struct {
+	Day     string `json:"day"`
+	Rule    string `json:"rule"`
+	Country string `json:"country"`
+	Verdict string `json:"verdict"`
+	Count   int64  `json:"count"`
+}
+
+// Counts returns what all replicas have decided within a number of days, today included. Replicas write what they count
+// every few seconds.
+func (o *Operator) Counts(ctx context.Context, days int) ([]DecisionCount, error) {
+	status, err := o.fleet.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := o.published(&status)
+	if err != nil {
+		return nil, err
+	}
+	today := fleet.DayOf(status.Time.In(p.Zone()))
+	counts, err := o.fleet.Counters(ctx, today-fleet.Day(days-1), today)
+	all := []DecisionCount{}
+	for _, c := range counts {
+		all = append(all, DecisionCount{c.Day.String(), c.Rule, c.Country, c.Verdict, c.N})
+	}
+	return all, err
 }
 
 // Status asks Redis what is published and who runs what.

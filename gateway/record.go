@@ -134,6 +134,14 @@ func (r *recorder) tell(note []byte) {
 	r.log.Info("evidence checkpoint", slog.String("checkpoint", string(note)))
 }
 
+// reload reads the key again by which addresses are hidden.
+func (r *recorder) reload() error {
+	if r == nil {
+		return nil
+	}
+	return r.evidence.Reload()
+}
+
 // close ends the evidence and tells its last checkpoint.
 func (r *recorder) close() error {
 	if r == nil {

@@ -250,6 +250,15 @@ func TestFleet(t *testing.T) {
 	agree(generation)
 	eventually(t, "the pause ends by itself", func() bool { return cart(g) == 451 })
 
+	eventually(t, "the decisions of both replicas are counted", func() bool {
+		counts, err := o.Counts(t.Context(), 2)
+		must(t, err)
+		sums := map[string]int64{}
+		for _, c := range counts {
+			sums[c.Rule+" "+c.Country+" "+c.Verdict] += c.Count
+		}
+		return sums["sales DE block"] >= 3 && sums["sales DE allow"] >= 2
+	})
 	if got := g.metric(t, `gate451_fleet_replicas`) + g.metric(t, `gate451_fleet_policy_digests`) + g.metric(t, `gate451_redis_up`); got != "211" {
 		t.Errorf("replicas, digests and whether redis is up: %s", got)
 	}

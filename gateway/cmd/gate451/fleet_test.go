@@ -72,6 +72,7 @@ func TestFleetCommands(t *testing.T) {
 	do(exitDone, "as generation 4\n", "policy", "push", filepath.Join(dir, "open.yaml"), "--wait", "0s")
 	do(exitDone, "as generation 5\n1 replica runs it\n", "policy", "push")
 
+	do(exitDone, "published  generation 5", "policy", "status", "--days", "7")
 	var status struct {
 		Generation int64
 		Agreed     bool

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,6 +122,7 @@ func policyPushCommand(s surroundings) *cobra.Command {
 func policyStatusCommand(s surroundings) *cobra.Command {
 	var file string
 	var asJSON format
+	var days int
 	c := &cobra.Command{
 		Use: "status", Short: "Show what is published, and what each replica runs", Args: noArguments,
 		Long: "Show what is published, and what each replica runs. The exit code is 1 if the replicas do not agree.",
@@ -129,6 +131,11 @@ func policyStatusCommand(s surroundings) *cobra.Command {
 				status, err := operator.Status(ctx)
 				if err != nil {
 					return err
+				}
+				if days > 0 {
+					if status.Counts, err = operator.Counts(ctx, days); err != nil {
+						return err
+					}
 				}
 				print := printStatus
 				if asJSON {
@@ -146,6 +153,7 @@ func policyStatusCommand(s surroundings) *cobra.Command {
 	}
 	configFlag(c, &file)
 	outputFlag(c, &asJSON)
+	c.Flags().IntVar(&days, "days", 0, "show as well what all replicas have decided within so many `DAYS`, today included")
 	return c
 }
 
@@ -168,6 +176,9 @@ func printStatus(w io.Writer, status *gateway.FleetStatus) error {
 	}
 	if len(status.Replicas) == 0 {
 		t.row("replica\tnone is there")
+	}
+	for _, c := range status.Counts {
+		t.row("decided\t%s\t%s\t%s\t%s\t%d", c.Day, c.Verdict, cmp.Or(c.Rule, "no single rule"), cmp.Or(c.Country, "unknown country"), c.Count)
 	}
 	return t.print()
 }
