@@ -34,12 +34,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
-	if g.fleet != nil {
-		serving.Go(func() {
-			g.fleet.Run(alive)
-			_ = g.fleet.Close() // connections that nobody uses any more
-		})
-	}
+	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
 
@@ -58,6 +53,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	if closing := g.recorder.close(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("the evidence was not ended properly: %w", closing))
 	}
+	leave() // only now, so that the fleet has the evidence's last checkpoint
 	return err
 }
 

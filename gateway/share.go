@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,24 @@ func (g *Gateway) join(opts Options) error {
 	}
 	g.registry.MustRegister(fleetCollector{g.fleet})
 	return nil
+}
+
+// share takes part in the fleet until leave is called, which returns when that has ended.
+func (g *Gateway) share() (leave func()) {
+	if g.fleet == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.fleet.Run(ctx)
+		_ = g.fleet.Close() // connections that nobody uses any more
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // runs says what this replica runs, for the others.

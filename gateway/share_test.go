@@ -4,6 +4,7 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -272,6 +273,13 @@ func TestFleet(t *testing.T) {
 	}
 	if got := strings.Join(said, ", "); !strings.HasPrefix(got, "paused sales licence 1 anna, resumed sales  bert, ") || !strings.HasSuffix(got, "paused sales a moment anna") {
 		t.Errorf("the evidence says: %s", got)
+	}
+	lines := linesOf(t, g.file("evidence"))
+	var kept struct{ Note string }
+	must(t, json.Unmarshal([]byte(lines[len(lines)-1].text), &kept))
+	shared, err := r.client.HGet(t.Context(), "{gate451}:checkpoints", "gate-1").Result()
+	if err != nil || shared != kept.Note {
+		t.Errorf("the fleet has the checkpoint %q, %v; the evidence ends with %q", shared, err, kept.Note)
 	}
 	r.kill()
 	alone := start(t, setup{

@@ -24,11 +24,14 @@ type cursor struct {
 	lines *lineReader
 	first int64 // of the segment
 	next  int64 // index of the line that the reader returns next
+
+	closed bool
 }
 
 func (c *cursor) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closed = true
 	if c.lines != nil {
 		c.lines.close()
 		c.lines = nil
@@ -36,11 +39,14 @@ func (c *cursor) close() {
 }
 
 // ReadFrom returns up to most durable lines, the first being that of the index, without their newlines. It returns none
-// if there are none yet, and a DroppedError if they are gone. Reading on from where the last call ended costs least.
+// if there are none yet, a DroppedError if they are gone, and ErrClosed after Close. Reading on from where the last call ended costs least.
 func (l *Log) ReadFrom(index int64, most int) (lines [][]byte, err error) {
 	c := &l.cursor
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
 	for len(lines) < most {
 		at, until := l.places.of(index)
 		if index < 0 || index >= until {
