@@ -49,6 +49,12 @@ type loader struct {
 	optional map[string]bool // products that this pack may name without the store defining them
 }
 
+// The keys of an element of an activity, and of a product.
+var (
+	activityKeys = []string{"all", "hosts", "paths", "preset", "base"}
+	productKeys  = []string{"all", "hosts", "paths"}
+)
+
 var policyKeys = []string{"version", "time_zone", "packs", "activities", "products", "titles", "rules", "defaults", "jurisdictions"}
 
 // policy reads the top level, in the order in which its parts refer to one another.
@@ -64,10 +70,10 @@ func (l *loader) policy(root ast.Node) {
 		l.readJurisdictions(n)
 	}
 	if n, ok := v["activities"]; ok {
-		l.readSelectors(n, "activities", l.activities)
+		l.readSelectors(n, "activities", activityKeys, l.activities)
 	}
 	if n, ok := v["products"]; ok {
-		l.readSelectors(n, "products", l.products)
+		l.readSelectors(n, "products", productKeys, l.products)
 	}
 	if n, ok := v["defaults"]; ok {
 		l.readSettings(l.keys(n, "defaults", settingKeys()), &l.defaults)
@@ -131,8 +137,8 @@ func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]stri
 	return slices.Compact(codes)
 }
 
-// readSelectors reads the activities or the products.
-func (l *loader) readSelectors(n ast.Node, what string, into map[string][]selector) {
+// readSelectors reads the activities or the products, whose elements have the given keys.
+func (l *loader) readSelectors(n ast.Node, what string, known []string, into map[string][]selector) {
 	pairs, _ := l.pairs(n, what)
 	for _, p := range pairs {
 		if !l.name(p, "one of the "+what) {
@@ -140,19 +146,25 @@ func (l *loader) readSelectors(n ast.Node, what string, into map[string][]select
 		}
 		into[p.key] = []selector{}
 		for _, element := range l.list(p.value, p.key+" of "+what) {
-			into[p.key] = append(into[p.key], l.selector(element, p.key+" of "+what))
+			into[p.key] = append(into[p.key], l.selector(element, p.key, what, known))
 		}
 	}
 }
 
-func (l *loader) selector(n ast.Node, what string) (s selector) {
-	v := l.keys(n, what, []string{"all", "hosts", "paths"})
+func (l *loader) selector(n ast.Node, name, what string, known []string) (s selector) {
+	what = name + " of " + what
+	v := l.keys(n, what, known)
 	all, everything := v["all"]
+	preset, base := v["preset"], v["base"]
 	switch {
 	case len(v) == 0:
 		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
 	case everything && len(v) > 1:
 		l.fail(all, "all: true is given beside hosts or paths in %s; leave one out", what)
+	case preset != nil && v["paths"] != nil:
+		l.fail(preset, "preset is given beside paths in %s; write two elements, one with each", what)
+	case base != nil && preset == nil:
+		l.fail(base, "base is given without preset in %s; write it in front of the paths, or name a preset", what)
 	case everything:
 		if b, ok := all.(*ast.BoolNode); !ok || !b.Value {
 			l.fail(all, "all can only be true; leave it out otherwise")
@@ -172,6 +184,9 @@ func (l *loader) selector(n ast.Node, what string) (s selector) {
 		}
 		s.paths = append(s.paths, path)
 	})
+	if preset != nil {
+		s.paths = append(s.paths, l.readPreset(preset, base, name)...)
+	}
 	slices.Sort(s.hosts)
 	slices.Sort(s.paths)
 	return s

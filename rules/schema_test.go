@@ -32,6 +32,9 @@ func TestSchemaKnowsTheKeysOfTheLanguage(t *testing.T) {
 	keys := func(o *object) []string { return slices.Collect(maps.Keys(o.Properties)) }
 	same("policy", keys(&s), policyKeys)
 	same("rule", keys(rule), ruleKeys)
+	same("activity", keys(s.Defs["activity"].Items), activityKeys)
+	same("product", keys(s.Defs["selectors"].Items), productKeys)
+	same("preset", s.Defs["activity"].Items.Properties["preset"].Enum, Presets())
 	same("defaults", keys(s.Properties["defaults"]), settingKeys())
 	same("refusal", rule.Properties["refusal"].Enum, refusals)
 	same("mode", rule.Properties["mode"].Enum, []string{string(Enforce), string(Shadow)})
