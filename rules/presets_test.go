@@ -70,3 +70,18 @@ func TestPresetIsWhatItStandsFor(t *testing.T) {
 		t.Errorf("%s\n%s", short.Text(), long.Text())
 	}
 }
+
+// TestExampleOf: the example with a preset is valid, and about its paths.
+func TestExampleOf(t *testing.T) {
+	t.Parallel()
+	for _, name := range Presets() {
+		text, err := ExampleOf(name)
+		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: [updates.example]}\n") || strings.Contains(string(text), "/updates]") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+		parse(t, string(text))
+	}
+	if _, err := ExampleOf("atp"); err == nil || !strings.Contains(err.Error(), `unknown preset "atp"; `) {
+		t.Errorf("%v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,17 +15,25 @@ import (
 )
 
 func initCommand(s surroundings) *cobra.Command {
-	var dir string
+	var dir, preset string
 	c := &cobra.Command{
 		Use: "init", Short: "Write a commented gateway.yaml and policy.yaml to start from", Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return writeStart(dir, s) },
+		RunE: func(*cobra.Command, []string) error { return writeStart(dir, preset, s) },
 	}
+	c.Flags().StringVar(&preset, "preset", "", "`NAME` of a program whose updates the policy is to be about: "+strings.Join(rules.Presets(), ", "))
 	c.Flags().StringVar(&dir, "dir", ".", "`FOLDER` to write them to; it is made if there is none")
 	return c
 }
 
 // writeStart writes the files to start from, both or neither, and overwrites nothing.
-func writeStart(dir string, s surroundings) error {
+func writeStart(dir, preset string, s surroundings) error {
+	policy := rules.Example()
+	if preset != "" {
+		var err error
+		if policy, err = rules.ExampleOf(preset); err != nil {
+			return fmt.Errorf("--preset: %w", err)
+		}
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("%w; choose another folder with --dir", err)
 	}
@@ -32,7 +41,7 @@ func writeStart(dir string, s surroundings) error {
 	if err := writeNew(gatewayFile, config.Example()); err != nil {
 		return err
 	}
-	if err := writeNew(policyFile, rules.Example()); err != nil {
+	if err := writeNew(policyFile, policy); err != nil {
 		return errors.Join(err, os.Remove(gatewayFile))
 	}
 	_, err := fmt.Fprintf(s.stdout, "wrote %s and %s\nNext: name your hosts and upstreams in them, then\n  %s validate --config %s\n  %s serve --config %s\n",
