@@ -250,28 +250,51 @@ func FuzzBodies(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, framing, body []byte, cut uint16) {
 		text := "POST /about HTTP/1.1\r\nHost: shop.example\r\n" + string(framing) + "\r\n" + string(body) + parting
-		said := say(t, open, text, int(cut))
-		want, _ := direct.take()
-		answers := say(t, g.PublicAddr().String(), text, int(cut))
-		got, faults := behind.take()
-		if len(faults) > 0 {
-			t.Errorf("the upstream finds fault with %q", faults)
-		}
-		rest := want
-		for _, a := range got {
-			if forbidden.MatchString(a.target) {
-				t.Errorf("%s %s has arrived", a.method, a.target)
+		compare := func() error {
+			say(t, open, text, int(cut))
+			answers := say(t, g.PublicAddr().String(), text, int(cut))
+			want, _ := direct.take()
+			got, faults := behind.take()
+			if len(want) > 0 && len(got) == 0 && strings.HasPrefix(answers, "HTTP/1.1 200 ") {
+				return fmt.Errorf("answered %.200q, and nothing has arrived; asked directly, %+v does", answers, want)
 			}
-			i := slices.Index(rest, a)
-			if i < 0 {
-				t.Fatalf("%+v has arrived; asked directly, %+v does", a, want)
-			}
-			rest = rest[i+1:]
+			return differs(got, want, faults)
 		}
-		if len(want) > 0 && len(got) == 0 && strings.HasPrefix(answers, "HTTP/1.1 200 ") {
-			t.Errorf("answered %.200q, and nothing has arrived; asked directly, %+v does: %.200q", answers, want, said)
+		err := compare()
+		if err == nil {
+			return
+		}
+		// What the gateway had begun to forward for another client may arrive after that one has got its answer and left.
+		for {
+			time.Sleep(100 * time.Millisecond)
+			if late, _ := behind.take(); len(late) == 0 {
+				break
+			}
+		}
+		direct.take()
+		if again := compare(); again != nil {
+			t.Errorf("%v; and once more: %v", err, again)
 		}
 	})
+}
+
+// differs compares what has arrived behind the gateway with what a server gets that is asked directly.
+func differs(got, want []arrival, faults []string) error {
+	if len(faults) > 0 {
+		return fmt.Errorf("the upstream finds fault with %q", faults)
+	}
+	rest := want
+	for _, a := range got {
+		if forbidden.MatchString(a.target) {
+			return fmt.Errorf("%s %s has arrived", a.method, a.target)
+		}
+		i := slices.Index(rest, a)
+		if i < 0 {
+			return fmt.Errorf("%+v has arrived; asked directly, %+v does", a, want)
+		}
+		rest = rest[i+1:]
+	}
+	return nil
 }
 
 // say sends a text in two parts and returns all that is answered. Where more is waited for, no more comes.

@@ -19,6 +19,7 @@ type attempt struct{ method, target string }
 
 // knownTargets are those that once led, or nearly led, to the page of some server.
 var knownTargets = []attempt{
+	{"GET", "//../folder/cart%2f/"}, {"GET", "/x/..;/..;/folder/cart/"}, {"GET", `/\../folder/cart/`},
 	{"GET", "/x/index.php/cart"}, {"GET", "/index.php/x/index.php/cart"}, {"GET", "/index.php/x.php/cart"}, {"GET", "/index.phpcart"}, {"GET", "/cart+"}, {"GET", "/cart%2b"}, {"GET", "/index.php/%2fcart%2b"},
 	{"GET", "/index.php/cart/"}, {"GET", "/index.php/%63art"}, {"GET", "/index.php/cart/x"}, {"GET", "/index%2ephp/cart"}, {"GET", "/./index.php/cart"}, {"GET", "/index.php/Cart"},
 	{"GET", "/%2f/cart/"}, {"GET", "/%2fx/..%2fcart/"}, {"GET", "/%2563art"}, {"GET", "/cart%3fx"}, {"GET", "/cart%3bx"}, {"GET", "/cart;x"},

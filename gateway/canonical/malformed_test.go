@@ -63,6 +63,10 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"GET", "/cart%2509", "h", CauseControl, 400, "the path holds an encoded control character"},
 
 		{"GET", "/../cart", "h", CauseAboveRoot, 400, `the dot segments of the path "/../cart" climb above the root`},
+		{"GET", `/..\cart`, "h", CauseAboveRoot, 400, `the dot segments of the path "/..\\cart" climb above the root`},
+		{"GET", "//../x", "h", CauseAboveRoot, 400, `the dot segments of the path "//../x" climb above the root`},
+		{"GET", "/x/..;/..;/cart", "h", CauseAboveRoot, 400, `the dot segments of the path "/x/..;/..;/cart" climb above the root`},
+		{"GET", "/x//../../y", "h", CauseAboveRoot, 400, `the dot segments of the path "/x//../../y" climb above the root`},
 		{"GET", "/x/%2e%2e/..%2fcart", "h", CauseAboveRoot, 400, `the dot segments of the path "/x/%2e%2e/..%2fcart" climb above the root`},
 
 		{"GET", "/" + strings.Repeat("a.b/", 100), "h", CauseReadings, 400, "the path can be read in too many ways to judge them all"},

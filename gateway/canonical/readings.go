@@ -31,10 +31,7 @@ func appendReadings(dst []string, path string, o odd) ([]string, error) {
 // decoded, and from there on every transform applies to every form, until nothing new turns up. Forms that
 // were never decoded are no readings.
 func appendClosure(dst []string, path string, o odd) ([]string, error) {
-	if climbs(decoded(path)) {
-		return dst, malformed(CauseAboveRoot, "the dot segments of the path %s climb above the root", excerpt(path))
-	}
-	var undecoded, readings forms
+	undecoded, readings := forms{from: path}, forms{from: path}
 	undecoded.add(path, 0)
 	rounds := 0
 	if o&percent != 0 {
@@ -83,6 +80,7 @@ func appendShorter(dst []string, path string, o odd) (readings []string, ok bool
 
 // forms is a growing set of forms of one path.
 type forms struct {
+	from    string // the path as it came
 	all     []form
 	known   map[string]bool // all, once there are many
 	bytes   int             // of all forms, to bound the work
@@ -128,6 +126,9 @@ func (f *forms) add(path string, rounds int) {
 		f.known[path] = true
 	}
 	switch {
+	case o&dot != 0 && climbs(path):
+		// Also a form that only some servers make: where it climbs to and comes down again, nobody here can know.
+		f.refusal = malformed(CauseAboveRoot, "the dot segments of the path %s climb above the root", excerpt(f.from))
 	case o&control != 0:
 		f.refusal = malformed(CauseControl, "the path holds an encoded control character")
 	case o&lead != 0 && hasOverlong(path):

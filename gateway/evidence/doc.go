@@ -42,7 +42,7 @@
 //
 // A start reads the last segment, compares it with the checkpoints in it, and refuses to go on from one that is not
 // what was signed. Lines behind the last checkpoint were acknowledged to nobody; whole ones are kept and signed with
-// the next, torn ones are set aside.
+// the next, and the start says how many; torn ones are set aside.
 //
 // # Reading
 //

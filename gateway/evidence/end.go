@@ -105,6 +105,15 @@ func removeTemporary(dir string) error {
 	return err
 }
 
+// unsigned returns how many whole lines stand behind the last checkpoint.
+func (e *end) unsigned() (int64, error) {
+	if e.note == nil {
+		return e.tree.size, nil
+	}
+	cp, err := readNote(e.note)
+	return e.tree.size - cp.Size - 1, err // the checkpoint is a line itself
+}
+
 // resume prepares the committer to go on at the end of the log.
 func (l *Log) resume(e *end) error {
 	w := &l.w
@@ -113,7 +122,11 @@ func (l *Log) resume(e *end) error {
 		l.places.segments = append(l.places.segments, place{first: s.first, gone: !s.hasLines()})
 	}
 	l.places.durable = w.tree.size
-	w.pending = []any{startLine{kindWords[kindStart], l.cfg.Now().UTC().Format(stamp), l.cfg.Replica, l.cfg.Durability, l.cfg.Client}}
+	unsigned, err := e.unsigned()
+	if err != nil {
+		return err
+	}
+	w.pending = []any{startLine{kindWords[kindStart], l.cfg.Now().UTC().Format(stamp), l.cfg.Replica, l.cfg.Durability, l.cfg.Client, unsigned}}
 	if e.torn != nil {
 		w.pending = append(w.pending, *e.torn)
 	}

@@ -252,3 +252,25 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestUnsignedLines: whole lines behind the last checkpoint are signed with the next, and the log says how many there were.
+func TestUnsignedLines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Config{Dir: dir})
+	record(t, l, 0, 3)
+	must(t, l.Close())
+	file := glob(t, dir, plainSuffix)[0]
+	text, err := os.ReadFile(file)
+	must(t, err)
+	first := text[bytes.Index(text, []byte(`{"verdict"`)):]
+	first = first[:bytes.IndexByte(first, '\n')+1]
+	must(t, os.WriteFile(file, append(text, append(bytes.Clone(first), first...)...), 0o600)) // by whoever can write there
+	must(t, open(t, Config{Dir: dir}).Close())
+	verified(t, dir, VerifyOptions{})
+	r, err := NewReport([]string{dir}, ReportOptions{})
+	must(t, err)
+	if r.Unsigned != 2 || r.Records != 5 {
+		t.Errorf("%d unsigned lines, %d records", r.Unsigned, r.Records)
+	}
+}

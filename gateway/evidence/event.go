@@ -69,12 +69,15 @@ type (
 		Replica  string      `json:"replica"`
 		Frontier []tlog.Hash `json:"frontier"`
 	}
+	// startLine says how the log is kept from now on, and how many whole lines stood behind the last checkpoint when it was
+	// opened: what a crash has left unsigned, or what somebody has added meanwhile.
 	startLine struct {
 		Kind       string     `json:"kind"`
 		Time       string     `json:"time"`
 		Replica    string     `json:"replica"`
 		Durability Durability `json:"durability"`
 		Client     ClientForm `json:"client"`
+		Unsigned   int64      `json:"unsigned"`
 	}
 	stopLine struct {
 		Kind string `json:"kind"`

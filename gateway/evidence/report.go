@@ -35,9 +35,12 @@ type Report struct {
 	Gaps   []Gap `json:"gaps"`
 	// Torn is how many ends of files were set aside, Starts and Stops how often logs were opened and closed. An open that no
 	// close came before followed a crash.
-	Torn   int64 `json:"torn"`
-	Starts int64 `json:"starts"`
-	Stops  int64 `json:"stops"`
+	Torn int64 `json:"torn"`
+	// Unsigned is how many lines stood behind the last checkpoint when a log was opened: left by a crash, or added by
+	// somebody meanwhile. What is still in the log is signed since then.
+	Unsigned int64 `json:"unsigned"`
+	Starts   int64 `json:"starts"`
+	Stops    int64 `json:"stops"`
 	// Logs are the logs that the report is made of.
 	Logs []LogReport `json:"logs"`
 }

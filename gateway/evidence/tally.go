@@ -146,6 +146,8 @@ type otherLine struct {
 	Since  string `json:"since"`
 	Lost   int64  `json:"lost"`
 	Failed int64  `json:"failed"`
+
+	Unsigned int64 `json:"unsigned"`
 }
 
 // other counts a line that is no decision.
@@ -162,6 +164,7 @@ func (t *tally) other(line []byte, k kind) {
 	case !within:
 	case k == kindStart:
 		r.Starts++
+		r.Unsigned += o.Unsigned
 	case k == kindStop:
 		r.Stops++
 	case k == kindTorn:
