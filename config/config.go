@@ -130,6 +130,7 @@ type Limits struct {
 	HeaderTimeout time.Duration `yaml:"header_timeout" format:"duration" default:"10s" min:"1ms" doc:"Longest time a client may take to send its header."`
 	IdleTimeout   time.Duration `yaml:"idle_timeout" format:"duration" default:"120s" min:"1ms" doc:"How long a client's unused connection stays open."`
 	BodyBytes     int64         `yaml:"body_bytes" format:"size" default:"0" doc:"Largest request body; 0 sets no limit."`
+	ReadBytes     int64         `yaml:"read_bytes" format:"size" default:"256KiB" min:"1KiB" doc:"Most of a body that is read to find out which product it names, as sent and as decoded. A larger one is an undetermined product. Bodies are read only where a rule needs it."`
 	HTTP2Streams  int           `yaml:"http2_streams" format:"count" default:"100" min:"1" doc:"Most requests that one HTTP/2 connection may have under way."`
 	Connections   int           `yaml:"connections_per_address" format:"count" default:"0" doc:"Most connections that one address may have open, or one /64 of IPv6; 0 sets no limit. Trusted proxies may have any number."`
 }

@@ -101,7 +101,7 @@ func defaults() *Config {
 		Admin:         Admin{Listen: "127.0.0.1:9451"},
 		Evidence:      Evidence{Durability: "strict", Allows: "all", Client: "truncated", SegmentSize: 64 << 20},
 		Redis:         Redis{KeyPrefix: "gate451", Timeout: 100 * time.Millisecond, StateFile: "/etc/gate451/fleet.state"},
-		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, HTTP2Streams: 100},
+		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ReadBytes: 256 << 10, HTTP2Streams: 100},
 		Shutdown:      Shutdown{Timeout: time.Minute},
 		Log:           Log{Level: slog.LevelInfo, Format: "json"},
 	}
@@ -166,7 +166,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			TLS:       RedisTLS{Enabled: true, CAFile: "/etc/gate451/ca.pem", CertFile: "/etc/gate451/c.pem", KeyFile: "/etc/gate451/k.pem", ServerName: "redis.internal"},
 			KeyPrefix: "shop", Timeout: 50 * time.Millisecond, StateFile: "/var/lib/gate451/fleet", StreamLines: 100_000,
 		},
-		Limits:   Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20, HTTP2Streams: 250, Connections: 64},
+		Limits:   Limits{HeaderBytes: 64 << 10, HeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, BodyBytes: 8 << 20, ReadBytes: 64 << 10, HTTP2Streams: 250, Connections: 64},
 		Shutdown: Shutdown{Delay: 5 * time.Second, Timeout: 2 * time.Minute},
 		Log:      Log{Level: slog.LevelDebug, Format: "text"},
 	}

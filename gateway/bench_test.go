@@ -69,7 +69,7 @@ func TestJudgeAllocates(t *testing.T) {
 	for path, want := range map[string]rules.Reason{"/about/us": rules.ReasonUngoverned, "/cart": rules.ReasonListedCountry, "/buy/kaspersky-standard?id=1": rules.ReasonListedCountry} {
 		r, j := benchRequest(path), new(judgement)
 		if allocs := testing.AllocsPerRun(100, func() {
-			if err := e.judge.judge(r, j); err != nil {
+			if err := e.judge.judge(nil, r, j); err != nil {
 				t.Error(err)
 			}
 			e.metrics.located(&j.origin)
@@ -122,7 +122,7 @@ func BenchmarkJudge(b *testing.B) {
 			r, j := benchRequest(path), new(judgement)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := e.judge.judge(r, j); err != nil {
+				if err := e.judge.judge(nil, r, j); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -52,6 +52,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
+	e.goods.MostBytes = cfg.Limits.ReadBytes
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
 	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
@@ -123,7 +124,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 	j := e.pool.Get().(*judgement)
 	defer e.pool.Put(j)
 	start := time.Now()
-	if err := e.judge.judge(c.Request(), j); err != nil {
+	if err := e.judge.judge(c.Response().Writer, c.Request(), j); err != nil {
 		e.reject(c, err)
 		return nil
 	}

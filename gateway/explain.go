@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -26,6 +28,8 @@ type Question struct {
 	Method string
 	// Header has the further header fields. A Host among them stands for the host of the URL, as with curl.
 	Header http.Header
+	// Body is the request's body; its length stands for a Content-Length.
+	Body []byte
 	// At is the instant at which it is judged.
 	At time.Time
 }
@@ -52,10 +56,14 @@ func (q *Question) request() (*http.Request, error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	return &http.Request{
+	request := &http.Request{
 		Method: method, Host: host, RequestURI: target, URL: new(url.URL), Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		RemoteAddr: netip.AddrPortFrom(q.IP, 0).String(),
-	}, nil
+		RemoteAddr: netip.AddrPortFrom(q.IP, 0).String(), Body: http.NoBody,
+	}
+	if len(q.Body) > 0 {
+		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(q.Body)), int64(len(q.Body))
+	}
+	return request, nil
 }
 
 // cutURL takes a URL apart into what a client writes into the Host field and into the request line. It decodes and cleans
@@ -114,7 +122,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 	}
 	then := e.judge
 	then.now = func() time.Time { return q.At }
-	if err := then.judge(r, &a.judgement); err != nil {
+	if err := then.judge(nil, r, &a.judgement); err != nil {
 		var malformed bool
 		if a.rejected, malformed = errors.AsType[*canonical.Malformed](err); !malformed {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"gate451/gateway/canonical"
 	"gate451/gateway/clientip"
 	"gate451/gateway/geoip"
+	"gate451/gateway/goods"
 	"gate451/rules"
 )
 
@@ -23,11 +24,13 @@ type judge struct {
 	places  *geoip.Locator
 	policy  *policySource
 	now     func() time.Time
+	goods   goods.Options
 }
 
 // judgement is a decision with all that led to it.
 type judgement struct {
 	request   rules.Request
+	carriers  []*rules.Carrier // where products were looked for
 	client    clientip.Client
 	clientErr error // why there is no client address
 	origin    rules.Origin
@@ -37,8 +40,9 @@ type judgement struct {
 }
 
 // judge fills in j for the request. The error is a *canonical.Malformed: the request can be neither judged nor
-// forwarded.
-func (w *judge) judge(r *http.Request, j *judgement) error {
+// forwarded. The body is read only where the policy cannot decide without, and then yields all the same what came. The
+// writer is the server's, or nil.
+func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) error {
 	if err := canonical.Read(r, &j.request); err != nil {
 		return err
 	}
@@ -46,6 +50,10 @@ func (w *judge) judge(r *http.Request, j *judgement) error {
 	now := w.now()
 	j.origin = w.places.Locate(j.client.Addr, now)
 	j.policy = w.policy.current.Load()
+	j.request.Carried = nil
+	if j.carriers = j.policy.Wanted(&j.request, &j.origin, now, j.carriers[:0]); len(j.carriers) > 0 {
+		j.request.Carried = goods.Read(rw, r, j.request.Paths, j.carriers, w.goods)
+	}
 	j.decision = j.policy.Decide(&j.request, &j.origin, now)
 	return nil
 }

@@ -29,6 +29,9 @@ func (a *Account) Steps() []Step {
 	steps = append(steps, a.countrySteps()...)
 	for _, reading := range a.explanation.Readings {
 		steps = append(steps, Step{"reading", readingWords(reading)})
+		for _, c := range reading.Carried {
+			steps = append(steps, Step{"carries", carriedWords(&c)})
+		}
 		for _, rule := range reading.Rules {
 			if rule.Claims {
 				steps = append(steps, Step{"rule", rule.Rule.ID + " " + a.ruleWords(rule)})
@@ -120,6 +123,22 @@ func readingWords(reading rules.ReadingStep) string {
 		text += ", product " + strings.Join(reading.Products, ", ")
 	}
 	return text
+}
+
+// carriedWords says what was read of the request beside its path.
+func carriedWords(c *rules.Carried) string {
+	var words []string
+	for _, id := range c.IDs {
+		words = append(words, strconv.Quote(id))
+	}
+	text := strings.Join(words, ", ")
+	switch {
+	case c.Undetermined:
+		text += "; what else it may carry could not be read"
+	case text == "":
+		text = "no product where the activity has them"
+	}
+	return strings.TrimPrefix(text, "; ")
 }
 
 // ruleWords says what a rule that is about the activity does, and why.

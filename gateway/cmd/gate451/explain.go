@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 // explainFlags are what the user asks, in the user's words.
 type explainFlags struct {
 	file, ip, url, method, at string
+	body                      string
 	headers                   []string
 	demo                      bool
 	asJSON                    format
@@ -37,6 +39,7 @@ func explainCommand(s surroundings) *cobra.Command {
 	flags.StringVar(&f.url, "url", "", "`URL` that is asked for, with scheme and host; its path is judged as it is written")
 	flags.StringVar(&f.method, "method", http.MethodGet, "HTTP `METHOD`")
 	flags.StringArrayVar(&f.headers, "header", nil, "a `'KEY: VALUE'` of the request; may be given again")
+	flags.StringVar(&f.body, "body", "", "`FILE` with the body of the request")
 	flags.StringVar(&f.at, "at", "", "`INSTANT` to judge at: RFC 3339, or a date or local time in the policy's zone (default now)")
 	flags.BoolVar(&f.demo, "demo", false, "ask the gateway of the demo command")
 	for _, required := range []string{"ip", "url"} {
@@ -53,6 +56,11 @@ func explain(f explainFlags, s surroundings) error {
 	}
 	if q.Header, err = parseHeaders(f.headers); err != nil {
 		return err
+	}
+	if f.body != "" {
+		if q.Body, err = os.ReadFile(f.body); err != nil {
+			return fmt.Errorf("--body: %w; name a readable file", err)
+		}
 	}
 	enforcer, err := openEnforcer(f, s)
 	if err != nil {
