@@ -24,7 +24,7 @@ func (p *Policy) carry(s selector, activity string, owner int32) {
 //
 // It allocates nothing where nothing is wanted. What it leaves out need not be read: no SKU in it could make a block.
 func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier) []*Carrier {
-	if !p.mayWant(from, at) {
+	if len(p.carriers) == 0 || !p.mayWant(from, at) {
 		return dst
 	}
 	var buffer [8]int32
