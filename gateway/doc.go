@@ -6,7 +6,9 @@
 //	canonical    every reading of what is asked; what no honest client sends is answered 400
 //	clientip     who asks
 //	geoip        where they are
+//	goods        which products it carries, where a rule could block one of them
 //	rules        Policy.Decide: may they have it?
+//	evidence   writes it down, before anything is answered
 //	refusal    answers 451 where they may not, and the upstream learns nothing of it
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
