@@ -34,8 +34,8 @@ func TestBodiesArrive(t *testing.T) {
 	defer client.CloseIdleConnections()
 	random := rand.New(rand.NewPCG(4, 51))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
-	for range 1000 {
-		body := make([]byte, random.IntN(1<<random.IntN(20)))
+	for i := range 1000 {
+		body := make([]byte, random.IntN(1<<random.IntN(17))+(i/990)<<18)
 		for i := range body {
 			body[i] = byte(random.Uint32())
 		}

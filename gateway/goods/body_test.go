@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -185,19 +186,16 @@ func TestStuckClient(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusUnavailableForLegalReasons)
 	}))
-	defer server.Close() // Waits for the connection.
-	from, to := io.Pipe()
-	defer func() { _ = to.Close() }()
-	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, from)
-	request.Header.Set("Content-Type", form)
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	answer, err := transport.RoundTrip(request)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = answer.Body.Close()
-	if answer.StatusCode != http.StatusUnavailableForLegalReasons {
-		t.Errorf("answered %d", answer.StatusCode)
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: "+form+"\r\nContent-Length: 10\r\n\r\nid=7")
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	answer, err := io.ReadAll(conn) // Ends when the server has hung up.
+	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 451 ")) {
+		t.Errorf("got %q and %v", answer, err)
 	}
 }
