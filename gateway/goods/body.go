@@ -110,11 +110,10 @@ func (c *reader) readJSON(declared bool) []envelope {
 // readMultipart reads a content in parts.
 func (c *reader) readMultipart(text string) []envelope {
 	var found []envelope
-	parts := 0
+	sound := false
 	for _, boundary := range c.t.boundaries {
 		var e envelope
-		eachPart(text, boundary, func(p part) {
-			parts++
+		there := eachPart(text, boundary, func(p part) {
 			if p.odd {
 				c.broken(c.forms, c.operations)
 			}
@@ -122,9 +121,9 @@ func (c *reader) readMultipart(text string) []envelope {
 				found = append(found, c.readPart(&p, value, &e)...)
 			}
 		})
-		found = append(found, e)
+		found, sound = append(found, e), sound || there
 	}
-	if parts == 0 {
+	if !sound {
 		c.broken(c.forms, c.operations)
 	}
 	return found

@@ -18,13 +18,14 @@ type part struct {
 }
 
 // eachPart calls f with every part that has a name. It is as lenient as PHP (main/rfc1867.c): lines may end in a bare
-// LF, something may stand before the first boundary and behind the last, and that may be missing.
-func eachPart(body, boundary string, f func(part)) {
+// LF, something may stand before the first boundary and behind the last, and that may be missing. eachPart reports whether
+// the boundary is there at all.
+func eachPart(body, boundary string, f func(part)) bool {
 	delimiter := "--" + boundary
 	if !strings.HasPrefix(body, delimiter) {
 		i := strings.Index(body, "\n"+delimiter)
 		if i < 0 {
-			return
+			return false
 		}
 		body = body[i+1:]
 	}
@@ -43,6 +44,7 @@ func eachPart(body, boundary string, f func(part)) {
 			f(p)
 		}
 	}
+	return true
 }
 
 // parsePart reads the header of a part.

@@ -136,8 +136,8 @@ func unescaped(s string) string {
 		switch {
 		case s[i] == '+':
 			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && hex(s[i+1]) < 16 && hex(s[i+2]) < 16:
-			b = append(b, hex(s[i+1])<<4|hex(s[i+2]))
+		case s[i] == '%' && i+2 < len(s) && unhex(s[i+1]) < 16 && unhex(s[i+2]) < 16:
+			b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
 			i += 2
 		default:
 			b = append(b, s[i])
@@ -146,8 +146,8 @@ func unescaped(s string) string {
 	return string(b)
 }
 
-// hex returns the value of a hexadecimal digit, or more than 15.
-func hex(c byte) byte {
+// unhex returns the value of a hexadecimal digit, or more than 15.
+func unhex(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
 		return c - '0'
