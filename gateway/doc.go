@@ -12,6 +12,7 @@
 //	refusal    answers 451 where they may not, and the upstream learns nothing of it
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
-// Nothing on that way waits for anything but the upstream. The policy hangs on one atomic pointer and the databases
+// Nothing on that way waits for anything but the upstream, the disk that keeps the evidence, and a body that names a
+// product. The policy hangs on one atomic pointer and the databases
 // on another: each request takes both once, and a reload replaces them as a whole.
 package gateway
