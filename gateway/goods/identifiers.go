@@ -11,7 +11,7 @@ func globalIDs(text string) []string {
 	if isGlobalID(text) {
 		return []string{text}
 	}
-	if len(text) < 4 {
+	if len(text) < 4 || digits(text, 0) == len(text) {
 		return nil
 	}
 	var names []string
