@@ -15,22 +15,39 @@ func (l *loader) compile() *Policy {
 		p.zone = time.UTC
 	}
 	slices.SortFunc(p.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	sortSelectors(l.activities)
+	sortSelectors(l.products)
 	productIDs := make(map[string]int32)
 	for id, name := range p.names {
 		productIDs[name] = int32(id)
 		for _, s := range l.products[name] {
-			p.products.add(s, int32(id))
+			if len(s.skus) > 0 {
+				p.skus.add(s, int32(id))
+			} else {
+				p.products.add(s, int32(id))
+			}
 		}
 	}
 	for _, rule := range p.rules {
 		rule.prepare(productIDs)
 	}
 	for id, name := range names(l.activities) {
+		carriers := len(p.carriers)
 		for _, s := range l.activities[name] {
-			p.activities.add(s, int32(id))
+			if !s.carried {
+				p.activities.add(s, int32(id))
+			}
+			if len(s.fields) > 0 {
+				p.carry(s, name, int32(id))
+			}
 		}
 		own := slices.DeleteFunc(slices.Clone(p.rules), func(r *Rule) bool { return r.Activity != name })
-		p.tables = append(p.tables, newActivityTable(name, own, productIDs))
+		table := newActivityTable(name, own, productIDs)
+		if len(p.carriers) > carriers {
+			table.any = newGroup(own, false)
+			table.reading = newGroup(slices.DeleteFunc(own, func(r *Rule) bool { return !r.reads(&p.skus, productIDs) }), false)
+		}
+		p.tables = append(p.tables, table)
 	}
 	p.text = l.canonicalText()
 	hash := sha256.Sum256(p.text)

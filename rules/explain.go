@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,8 +16,11 @@ type Explanation struct {
 type ReadingStep struct {
 	Path       string
 	Activities []string
-	Products   []string
-	Rules      []RuleStep
+	// Products are those that the path tells, and those that are carried.
+	Products []string
+	// Carried is what counts for this reading of what was read of the request.
+	Carried []Carried
+	Rules   []RuleStep
 }
 
 // RuleStep is what one rule said of one reading.
@@ -26,6 +30,8 @@ type RuleStep struct {
 	Claims, Concerns bool
 	// Product is the product that the rule concerns; empty where it concerns everything.
 	Product string
+	// IDs are those that are carried and make the request one for the product; none where its path does.
+	IDs []string
 	// Applies reports whether the rule has a verdict for the origin: because it lists the country, or because it
 	// states one for what is odd about the origin.
 	Applies bool
@@ -43,26 +49,24 @@ type RuleStep struct {
 }
 
 // Explain comes to the same decision as Decide, rule by rule, and keeps all steps. It is for people, and for
-// checking Decide against: it uses none of Decide's tables but the one that compares paths.
+// checking Decide against: it uses none of Decide's tables but those that compare paths.
 func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
 	e := Explanation{Decision: Decision{Country: from.Country, Client: from.Client, At: at.In(p.zone), Policy: p.digest}}
 	for _, path := range req.Paths {
-		step := ReadingStep{Path: path}
-		for _, id := range p.activities.match(req.Host, path, nil) {
-			step.Activities = append(step.Activities, p.tables[id].name)
-		}
-		hits := p.products.match(req.Host, path, nil)
-		for _, id := range hits {
-			step.Products = append(step.Products, p.names[id])
-		}
-		slices.Sort(step.Activities)
-		slices.Sort(step.Products)
+		step := p.reading(req, path)
+		shelves := make(map[string]*shelf)
 		for _, activity := range step.Activities {
 			q := inquiry{at: at, activity: activity}
 			e.Decision.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
+			shelves[activity] = p.shelf(req, &step, activity)
 		}
+		for _, shelf := range shelves {
+			step.Products = append(step.Products, slices.Collect(maps.Keys(shelf.products))...)
+		}
+		slices.Sort(step.Products)
+		step.Products = slices.Compact(step.Products)
 		for _, rule := range p.rules {
-			step.Rules = append(step.Rules, e.judge(rule, &step, req.Undetermined, asked{from, at, hits})...)
+			step.Rules = append(step.Rules, e.judge(rule, asked{from, at, shelves[rule.Activity]})...)
 		}
 		e.Readings = append(e.Readings, step)
 	}
@@ -72,16 +76,77 @@ func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
 	return e
 }
 
-// asked is who asks, when, and for which products by id.
+// reading finds what one reading is, and what of that which was carried counts for it.
+func (p *Policy) reading(req *Request, path string) ReadingStep {
+	step := ReadingStep{Path: path}
+	for _, id := range p.activities.match(req.Host, path, nil) {
+		step.Activities = append(step.Activities, p.tables[id].name)
+	}
+	carriers := p.carrying.match(req.Host, path, nil)
+	for _, c := range req.Carried {
+		if !slices.Contains(carriers, int32(c.Carrier)) {
+			continue
+		}
+		step.Carried = append(step.Carried, c)
+		if c.Present || c.Undetermined {
+			step.Activities = append(step.Activities, p.carriers[c.Carrier].Activity)
+		}
+	}
+	slices.Sort(step.Activities)
+	step.Activities = slices.Compact(step.Activities)
+	for _, id := range p.products.match(req.Host, path, nil) {
+		step.Products = append(step.Products, p.names[id])
+	}
+	return step
+}
+
+// shelf is what a reading concerns as far as one activity goes.
+type shelf struct {
+	products     map[string][]string // with the IDs that are carried of each
+	undetermined bool
+	goods        goods // as exceptions look at it
+}
+
+// shelf finds products by the path and by what is carried, comparing with one SKU after the other.
+func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *shelf {
+	s := &shelf{products: make(map[string][]string), undetermined: req.Undetermined, goods: goods{unread: req.Undetermined}}
+	for _, product := range reading.Products {
+		s.products[product] = nil
+	}
+	for _, c := range reading.Carried {
+		carrier := p.carriers[c.Carrier]
+		if carrier.Activity != activity {
+			continue
+		}
+		s.goods.unread = s.goods.unread || c.Undetermined
+		s.undetermined = s.undetermined || c.Undetermined || carrier.Claims && len(c.IDs) == 0
+		for _, id := range c.IDs {
+			products := p.skus.walk(foldSKU(id), req.Host, reading.Path)
+			s.goods.foreign = s.goods.foreign || len(products) == 0
+			s.goods.named = append(append(s.goods.named, products...), noProduct)
+			for _, product := range products {
+				s.products[p.names[product]] = append(s.products[p.names[product]], id)
+			}
+		}
+	}
+	for id, name := range p.names {
+		if _, ok := s.products[name]; ok {
+			s.goods.hits = append(s.goods.hits, int32(id))
+		}
+	}
+	return s
+}
+
+// asked is who asks, when, and for what.
 type asked struct {
-	from     *Origin
-	at       time.Time
-	products []int32
+	from  *Origin
+	at    time.Time
+	shelf *shelf // nil if the reading is none of the activity
 }
 
 // judge returns a rule's steps: one for each product and country that it concerns, and at least one.
-func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool, a asked) []RuleStep {
-	first := RuleStep{Rule: rule, Claims: slices.Contains(reading.Activities, rule.Activity), Effective: rule.Effective.Contains(a.at)}
+func (e *Explanation) judge(rule *Rule, a asked) []RuleStep {
+	first := RuleStep{Rule: rule, Claims: a.shelf != nil, Effective: rule.Effective.Contains(a.at)}
 	if !first.Claims {
 		return []RuleStep{first}
 	}
@@ -90,7 +155,7 @@ func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool,
 		q := inquiry{a.at, rule.Activity, product}
 		e.Decision.weigh(&q, Allow, ReasonCountryNotListed, nil, a.from.Country)
 		step := first
-		step.Concerns, step.Product = true, product
+		step.Concerns, step.Product, step.IDs = true, product, a.shelf.products[product]
 		outcomes := rule.outcomes(a.from)
 		for _, o := range outcomes {
 			steps = append(steps, e.outcome(step, o, undetermined, &q, a))
@@ -103,11 +168,11 @@ func (e *Explanation) judge(rule *Rule, reading *ReadingStep, undetermined bool,
 		concern("", false)
 	}
 	for _, product := range rule.Products {
-		if slices.Contains(reading.Products, product) {
+		if _, ok := a.shelf.products[product]; ok {
 			concern(product, false)
 		}
 	}
-	if undetermined {
+	if a.shelf.undetermined {
 		concern("", true)
 	}
 	if len(steps) == 0 {
@@ -163,7 +228,7 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 			o.reason = ReasonUndeterminedProduct
 		}
 	}
-	step.Exception, step.Paused = rule.exempts(a.from.Client, a.products, a.at), rule.paused(a.at)
+	step.Exception, step.Paused = rule.exempts(a.from.Client, &a.shelf.goods, a.at), rule.paused(a.at)
 	switch {
 	case !step.Effective:
 		o.verdict, o.reason = Allow, ReasonNotEffective

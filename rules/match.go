@@ -9,9 +9,14 @@ import (
 )
 
 // selector says which requests belong to an activity or a product: those for any of the hosts (none: any
-// host) under any of the paths (none: any path).
+// host) under any of the paths (none: any path). One of a product may ask for any of the SKUs as well; one of an activity
+// may say in which fields a product is carried, and that only what carries one belongs to the activity.
 type selector struct {
 	hosts, paths []string
+	skus         []string // folded
+	dialect      Dialect  // empty without fields
+	fields       []Field
+	carried      bool
 }
 
 // matcher finds the activities or products whose selectors match a host and path. Its cost grows with the

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ func newLoader(file string) *loader {
 		titles:        make(map[string]string),
 		defaults:      defaultSettings,
 		ids:           make(map[string]Problem),
+		presets:       presetFiles,
+		unread:        make(map[string]ast.Node),
 	}
 }
 
@@ -44,16 +47,12 @@ type loader struct {
 	defaults      Settings
 	rules         []*Rule
 	ids           map[string]Problem // where an id stands
+	presets       fs.FS
+	unread        map[string]ast.Node // where a product's SKUs stand
 
 	pack     string          // the pack being read, if any
 	optional map[string]bool // products that this pack may name without the store defining them
 }
-
-// The keys of an element of an activity, and of a product.
-var (
-	activityKeys = []string{"all", "hosts", "paths", "preset", "base"}
-	productKeys  = []string{"all", "hosts", "paths"}
-)
 
 var policyKeys = []string{"version", "time_zone", "packs", "activities", "products", "titles", "rules", "defaults", "jurisdictions"}
 
@@ -75,6 +74,7 @@ func (l *loader) policy(root ast.Node) {
 	if n, ok := v["products"]; ok {
 		l.readSelectors(n, "products", productKeys, l.products)
 	}
+	l.warnOfSKUs()
 	if n, ok := v["defaults"]; ok {
 		l.readSettings(l.keys(n, "defaults", settingKeys()), &l.defaults)
 	}
@@ -146,50 +146,9 @@ func (l *loader) readSelectors(n ast.Node, what string, known []string, into map
 		}
 		into[p.key] = []selector{}
 		for _, element := range l.list(p.value, p.key+" of "+what) {
-			into[p.key] = append(into[p.key], l.selector(element, p.key, what, known))
+			into[p.key] = append(into[p.key], l.selectors(element, p.key, what, known)...)
 		}
 	}
-}
-
-func (l *loader) selector(n ast.Node, name, what string, known []string) (s selector) {
-	what = name + " of " + what
-	v := l.keys(n, what, known)
-	all, everything := v["all"]
-	preset, base := v["preset"], v["base"]
-	switch {
-	case len(v) == 0:
-		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
-	case everything && len(v) > 1:
-		l.fail(all, "all: true is given beside hosts or paths in %s; leave one out", what)
-	case preset != nil && v["paths"] != nil:
-		l.fail(preset, "preset is given beside paths in %s; write two elements, one with each", what)
-	case base != nil && preset == nil:
-		l.fail(base, "base is given without preset in %s; write it in front of the paths, or name a preset", what)
-	case everything:
-		if b, ok := all.(*ast.BoolNode); !ok || !b.Value {
-			l.fail(all, "all can only be true; leave it out otherwise")
-		}
-	}
-	l.texts(v["hosts"], "hosts", func(n ast.Node, text string) {
-		host, err := parseHost(text)
-		if err != nil {
-			l.fail(n, "%v", err)
-		}
-		s.hosts = append(s.hosts, host)
-	})
-	l.texts(v["paths"], "paths", func(n ast.Node, text string) {
-		path, err := parsePath(text)
-		if err != nil {
-			l.fail(n, "%v", err)
-		}
-		s.paths = append(s.paths, path)
-	})
-	if preset != nil {
-		s.paths = append(s.paths, l.readPreset(preset, base, name)...)
-	}
-	slices.Sort(s.hosts)
-	slices.Sort(s.paths)
-	return s
 }
 
 func settingKeys() []string {

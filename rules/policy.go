@@ -13,6 +13,10 @@ type Policy struct {
 	warnings   Problems
 	activities matcher
 	products   matcher
+	skus       skuMatcher
+	carriers   []*Carrier
+	carrying   matcher         // by carrier
+	owners     []int32         // activities, by carrier
 	tables     []activityTable // by activity id
 	names      []string        // of products, by product id
 	text       []byte
@@ -56,33 +60,27 @@ func (p *Policy) Lists(activity string, country Country) bool {
 }
 
 // Decide judges a request from an origin at an instant. It is pure and allocates nothing (but for more
-// than four shadow rules in one decision, or more than eight products in one request).
+// than four shadow rules in one decision, or more than eight products or carriers in one request).
 //
 // Every reading of the request is judged by every rule of every activity that claims it, and the weightiest
 // outcome is the decision: a block outweighs everything, so neither the order of rules nor an added reading
-// can turn a block into an allow. An empty request, which nobody could read, is blocked.
+// can turn a block into an allow, nor can one more product in the cart. An empty request, which nobody could
+// read, is blocked.
 func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 	d := Decision{Country: from.Country, Client: from.Client, At: at.In(p.zone), Policy: p.digest}
 	for _, path := range req.Paths {
 		var activityHits, productHits [8]int32
 		activities := p.activities.match(req.Host, path, activityHits[:0])
+		if len(req.Carried) > 0 {
+			p.judgeCarried(&d, req, path, activities, from, at)
+			continue
+		}
 		if len(activities) == 0 {
 			continue
 		}
-		products := p.products.match(req.Host, path, productHits[:0])
+		g := goods{hits: p.products.match(req.Host, path, productHits[:0]), unread: req.Undetermined, undetermined: req.Undetermined}
 		for _, id := range activities {
-			table := &p.tables[id]
-			q := inquiry{at: at, activity: table.name}
-			d.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
-			table.everything.judge(&d, &q, from, products)
-			for _, product := range products {
-				q.product = p.names[product]
-				table.byProduct[product].judge(&d, &q, from, products)
-			}
-			if req.Undetermined {
-				q.product = ""
-				table.undetermined.judge(&d, &q, from, products)
-			}
+			p.judge(&d, id, &g, from, at)
 		}
 	}
 	if d.Reason == 0 && len(req.Paths) > 0 {
@@ -91,7 +89,40 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 	return d
 }
 
-// inquiry is what is being judged: one activity with one product at an instant. The origin and the products of the
+// judgeCarried adds the outcomes of one reading of a request of which something was read beside the path.
+func (p *Policy) judgeCarried(d *Decision, req *Request, path string, activities []int32, from *Origin, at time.Time) {
+	var productHits, carrierHits, placeHits [8]int32
+	var named [16]int32
+	carriers := p.carrying.match(req.Host, path, carrierHits[:0])
+	activities = p.claims(req.Carried, carriers, activities)
+	if len(activities) == 0 {
+		return
+	}
+	products, places := p.products.match(req.Host, path, productHits[:0]), p.skus.places.match(req.Host, path, placeHits[:0])
+	for _, id := range activities {
+		g := goods{hits: products, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined}
+		g = p.gather(g, id, req.Carried, carriers, places)
+		p.judge(d, id, &g, from, at)
+	}
+}
+
+// judge adds the outcomes of an activity's rules on the goods.
+func (p *Policy) judge(d *Decision, activity int32, g *goods, from *Origin, at time.Time) {
+	table := &p.tables[activity]
+	q := inquiry{at: at, activity: table.name}
+	d.weigh(&q, Allow, ReasonOtherProduct, nil, from.Country)
+	table.everything.judge(d, &q, from, g)
+	for _, product := range g.hits {
+		q.product = p.names[product]
+		table.byProduct[product].judge(d, &q, from, g)
+	}
+	if g.undetermined {
+		q.product = ""
+		table.undetermined.judge(d, &q, from, g)
+	}
+}
+
+// inquiry is what is being judged: one activity with one product at an instant. The origin and the goods of the
 // reading are handed along beside it: in here they would escape to the heap with the names that a decision keeps.
 type inquiry struct {
 	at                time.Time
@@ -144,7 +175,7 @@ func (r *Rule) nearer(other *Rule, at time.Time) bool {
 }
 
 // judge adds the outcomes of a group of rules, which all concern the activity and the product.
-func (g *group) judge(d *Decision, q *inquiry, from *Origin, products []int32) {
+func (g *group) judge(d *Decision, q *inquiry, from *Origin, goods *goods) {
 	if g == nil {
 		return
 	}
@@ -152,25 +183,25 @@ func (g *group) judge(d *Decision, q *inquiry, from *Origin, products []int32) {
 	var judged Traits
 	for i, trait := range traits {
 		if from.Traits.Has(trait) {
-			g.odd[i].judge(d, q, from, products, judged, from.Country)
+			g.odd[i].judge(d, q, from, goods, judged, from.Country)
 			judged |= trait
 		}
 	}
 	if from.Country == 0 {
-		g.unknown.judge(d, q, from, products, judged, 0)
+		g.unknown.judge(d, q, from, goods, judged, 0)
 	} else {
-		g.places[from.Country.String()].judge(d, q, from, products, judged, from.Country)
+		g.places[from.Country.String()].judge(d, q, from, goods, judged, from.Country)
 	}
 	for _, country := range from.Others {
-		g.places[country.String()].judge(d, q, from, products, judged, country)
+		g.places[country.String()].judge(d, q, from, goods, judged, country)
 	}
 	for _, code := range from.Subdivisions {
-		g.places[code].judge(d, q, from, products, judged, CountryOf(code[:2]))
+		g.places[code].judge(d, q, from, goods, judged, CountryOf(code[:2]))
 	}
 }
 
 // judge adds the outcomes of a cell's rules, but for those that state a verdict for a trait judged before.
-func (c *cell) judge(d *Decision, q *inquiry, from *Origin, products []int32, judged Traits, country Country) {
+func (c *cell) judge(d *Decision, q *inquiry, from *Origin, goods *goods, judged Traits, country Country) {
 	if c == nil {
 		return
 	}
@@ -186,7 +217,7 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, products []int32, ju
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonPaused, e.rule, country)
 			}
-		case e.rule.exempts(from.Client, products, q.at) != nil:
+		case e.rule.exempts(from.Client, goods, q.at) != nil:
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)
 			}

@@ -12,6 +12,9 @@ type Request struct {
 	Paths []string
 	// Undetermined says that the request may concern products which could not be read out of it.
 	Undetermined bool
+	// Carried is what was read of the carriers that Wanted named: of the same policy, whose numbers they bear. What is left
+	// out counts as not asked for.
+	Carried []Carried
 }
 
 // Origin is where a request comes from: the client's address and what is known of it. The zero Origin

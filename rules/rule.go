@@ -2,7 +2,6 @@ package rules
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -120,7 +119,8 @@ type Rule struct {
 type Exception struct {
 	// Networks are the client addresses it is for; none means all.
 	Networks []netip.Prefix
-	// Products it is for; none means all that the rule concerns.
+	// Products it is for; none means all that the rule concerns. Where SKUs are carried, each must be one of theirs: what is
+	// exempt exempts nothing that lies beside it in the cart.
 	Products []string
 	// Until is the instant at which the exception ends; zero means never.
 	Until time.Time
@@ -136,23 +136,22 @@ func (r *Rule) conditional() bool {
 	return r.Pause != nil || len(r.Exceptions) > 0 || r.judged&(StaleDatabase|Anonymized) != 0
 }
 
-// exempts returns the exception that lifts the rule for a client who asks for the products in hits; nil if
-// there is none.
-func (r *Rule) exempts(client netip.Addr, hits []int32, at time.Time) *Exception {
+// exempts returns the exception that lifts the rule for a client who asks for the goods; nil if there is none.
+func (r *Rule) exempts(client netip.Addr, g *goods, at time.Time) *Exception {
 	for i := range r.Exceptions {
-		if x := &r.Exceptions[i]; x.holds(client, hits, at) {
+		if x := &r.Exceptions[i]; x.holds(client, g, at) {
 			return x
 		}
 	}
 	return nil
 }
 
-func (x *Exception) holds(client netip.Addr, hits []int32, at time.Time) bool {
+func (x *Exception) holds(client netip.Addr, g *goods, at time.Time) bool {
 	if !x.Until.IsZero() && !at.Before(x.Until) {
 		return false
 	}
 	if x.networks != nil && !x.networks.Contains(client) {
 		return false
 	}
-	return len(x.products) == 0 || slices.ContainsFunc(x.products, func(p int32) bool { return slices.Contains(hits, p) })
+	return len(x.products) == 0 || g.within(x.products)
 }

@@ -15,6 +15,7 @@ func TestSchemaKnowsTheKeysOfTheLanguage(t *testing.T) {
 		Enum       []string
 		Properties map[string]*object
 		Items      *object
+		OneOf      []object
 		Defs       map[string]*object `json:"$defs"`
 	}
 	var s object
@@ -34,6 +35,14 @@ func TestSchemaKnowsTheKeysOfTheLanguage(t *testing.T) {
 	same("rule", keys(rule), ruleKeys)
 	same("activity", keys(s.Defs["activity"].Items), activityKeys)
 	same("product", keys(s.Defs["selectors"].Items), productKeys)
+	field := s.Defs["field"]
+	same("field", keys(field), fieldKeys)
+	var places []string
+	for _, one := range field.OneOf {
+		places = append(places, one.Required...)
+	}
+	same("places of fields", places, fieldPlaces)
+	same("dialect", s.Defs["activity"].Items.Properties["dialect"].Enum, dialects)
 	same("preset", s.Defs["activity"].Items.Properties["preset"].Enum, Presets())
 	same("defaults", keys(s.Properties["defaults"]), settingKeys())
 	same("refusal", rule.Properties["refusal"].Enum, refusals)

@@ -14,6 +14,7 @@ type activityTable struct {
 	everything   *group   // rules that concern everything
 	byProduct    []*group // rules that concern a product, by product id
 	undetermined *group   // all rules, for requests whose product could not be read
+	any, reading *group   // all rules, and those for which it matters what is carried; nil if nothing can be
 	listed       map[Country]bool
 }
 

@@ -27,6 +27,11 @@ type (
 		All   bool     `json:"all,omitempty"`
 		Hosts []string `json:"hosts,omitempty"`
 		Paths []string `json:"paths,omitempty"`
+		SKUs  []string `json:"skus,omitempty"`
+
+		Dialect Dialect          `json:"dialect,omitempty"`
+		Fields  []map[string]any `json:"fields,omitempty"`
+		When    string           `json:"when,omitempty"`
 	}
 	ruleText struct {
 		ID        string   `json:"id"`
@@ -68,15 +73,51 @@ func (l *loader) canonicalText() []byte {
 	return marshal(text)
 }
 
+// selectorTexts prints selectors, which are sorted by what they print.
 func selectorTexts(from map[string][]selector) map[string][]selectorText {
 	texts := make(map[string][]selectorText)
 	for name, selectors := range from {
-		for _, s := range selectors {
-			texts[name] = append(texts[name], selectorText{All: len(s.hosts)+len(s.paths) == 0, Hosts: s.hosts, Paths: s.paths})
+		for i := range selectors {
+			texts[name] = append(texts[name], selectors[i].text())
 		}
-		sortTexts(texts[name])
 	}
 	return texts
+}
+
+// sortSelectors puts the elements of each activity or product in the order that their text has, so that carriers are
+// numbered alike however a policy is written.
+func sortSelectors(of map[string][]selector) {
+	for _, selectors := range of {
+		slices.SortFunc(selectors, func(a, b selector) int { return bytes.Compare(marshal(a.text()), marshal(b.text())) })
+	}
+}
+
+func (s *selector) text() selectorText {
+	text := selectorText{All: len(s.hosts)+len(s.paths)+len(s.skus) == 0, Hosts: s.hosts, Paths: s.paths, SKUs: s.skus}
+	if s.dialect != Exact {
+		text.Dialect = s.dialect
+	}
+	for _, f := range s.fields {
+		text.Fields = append(text.Fields, f.text())
+	}
+	if s.carried {
+		text.When = whenCarried
+	}
+	return text
+}
+
+func (f Field) text() map[string]any {
+	text := map[string]any{string(f.In): f.Name}
+	if f.Key {
+		text["key"] = true
+	}
+	if f.Split != "" {
+		text["split"] = f.Split
+	}
+	if f.Cut != "" {
+		text["cut"] = f.Cut
+	}
+	return text
 }
 
 func (r *Rule) text() ruleText {

@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The keys of an element of an activity, of one of a product, and of a field.
+var (
+	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when"}
+	productKeys  = []string{"all", "hosts", "paths", "skus"}
+	fieldKeys    = append(slices.Clone(fieldPlaces), "key", "split", "cut")
+)
+
+// fieldPlaces are the parts of a request in which a product may be.
+var fieldPlaces = []string{string(InQuery), string(InForm), string(InParam), string(InPath), string(InJSON), string(InGraphQL)}
+
+// dialects are the languages that shops are written in, as far as they read differently.
+var dialects = []string{string(Exact), string(PHP), string(Node), string(Python)}
+
+// whenCarried is the word for: a request is one of the activity only if it carries something.
+const whenCarried = "carried"
+
+// selectors reads an element of an activity or a product. One that names a preset may stand for several.
+func (l *loader) selectors(n ast.Node, name, what string, known []string) []selector {
+	what = name + " of " + what
+	v := l.keys(n, what, known)
+	l.checkElement(n, v, what)
+	var hosts []string
+	l.texts(v["hosts"], "hosts", func(n ast.Node, text string) {
+		host, err := parseHost(text)
+		if err != nil {
+			l.fail(n, "%v", err)
+		}
+		hosts = append(hosts, host)
+	})
+	slices.Sort(hosts)
+	s := l.element(v, what, "")
+	if s.skus = l.readSKUs(v["skus"]); len(s.skus) > 0 && l.unread[name] == nil {
+		l.unread[name] = v["skus"]
+	}
+	all := []selector{s}
+	if v["preset"] != nil {
+		all = l.readPreset(v["preset"], v["base"], name, s.fields)
+	}
+	for i := range all {
+		all[i].hosts = hosts
+	}
+	return all
+}
+
+// checkElement checks which keys stand beside which.
+func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
+	given := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return v[key] != nil })
+	}
+	all, preset, base := v["all"], v["preset"], v["base"]
+	switch {
+	case all != nil && given("hosts", "paths", "preset", "base", "skus"):
+		l.fail(all, "all: true is given beside hosts or paths in %s; leave one out", what)
+	case preset != nil && v["paths"] != nil:
+		l.fail(preset, "preset is given beside paths in %s; write two elements, one with each", what)
+	case base != nil && preset == nil:
+		l.fail(base, "base is given without preset in %s; write it in front of the paths, or name a preset", what)
+	case all != nil:
+		if b, ok := all.(*ast.BoolNode); !ok || !b.Value {
+			l.fail(all, "all can only be true; leave it out otherwise")
+		}
+	case given("fields") && !given("hosts", "paths", "preset", "when"):
+		l.fail(n, "%s takes every request for one that carries a product; give hosts, paths, both, or when: carried", what)
+	case !given("hosts", "paths", "preset", "skus", "fields"):
+		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
+	}
+	for _, key := range []string{"dialect", "when"} {
+		if v[key] != nil && preset != nil {
+			l.fail(v[key], "%s is given beside preset in %s; leave it out, because the preset says it", key, what)
+		}
+	}
+}
+
+// element reads what elements of activities and of presets have in common; paths are below another.
+func (r *reader) element(v map[string]ast.Node, what, below string) (s selector) {
+	r.texts(v["paths"], "paths", func(n ast.Node, text string) {
+		path, err := parseBelow(below, text)
+		if err != nil {
+			r.fail(n, "%v", err)
+		}
+		s.paths = append(s.paths, path)
+	})
+	slices.Sort(s.paths)
+	s.fields = r.readFields(v["fields"], below)
+	for _, key := range []string{"dialect", "when"} {
+		if v[key] != nil && v["fields"] == nil && v["preset"] == nil {
+			r.fail(v[key], "%s is given without fields in %s; say in which fields a product is carried, or leave it out", key, what)
+		}
+	}
+	if v["fields"] != nil {
+		s.dialect = Exact
+	}
+	if n, ok := v["dialect"]; ok {
+		word, _ := r.word(n, "dialect", dialects)
+		s.dialect = Dialect(word)
+	}
+	if n, ok := v["when"]; ok {
+		word, _ := r.word(n, "when", []string{whenCarried})
+		s.carried = word != ""
+	}
+	return s
+}
+
+// parseBelow reads a path pattern that is below another, which ends in no slash.
+func parseBelow(below, text string) (string, error) {
+	if _, err := parsePath(text); err != nil {
+		return "", err
+	}
+	return parsePath(below + text)
+}
+
+func (r *reader) readFields(n ast.Node, below string) []Field {
+	var fields []Field
+	for _, element := range r.list(n, "fields") {
+		f := r.readField(element, below)
+		if f.Name != "" && slices.Contains(fields, f) {
+			r.fail(element, "the field stands twice in fields; leave one out")
+		}
+		fields = append(fields, f)
+	}
+	return sortFields(fields)
+}
+
+// sortFields sorts the fields and leaves out those that stand twice.
+func sortFields(fields []Field) []Field {
+	slices.SortFunc(fields, func(a, b Field) int { return bytes.Compare(marshal(a.text()), marshal(b.text())) })
+	return slices.Compact(fields)
+}
+
+func (r *reader) readField(n ast.Node, below string) (f Field) {
+	v := r.keys(n, "a field", fieldKeys)
+	places := slices.DeleteFunc(slices.Clone(fieldPlaces), func(place string) bool { return v[place] == nil })
+	if len(places) != 1 {
+		r.fail(n, "a field is in exactly one place; give one of %s", strings.Join(fieldPlaces, ", "))
+		return f
+	}
+	name := v[places[0]]
+	f.In = FieldPlace(places[0])
+	if text, ok := r.text(name, places[0]); ok {
+		var err error
+		if f.Name, err = parseField(f.In, text, below); err != nil {
+			r.fail(name, "%v", err)
+		}
+	}
+	if key, ok := v["key"]; ok {
+		b, isBool := key.(*ast.BoolNode)
+		f.Key = isBool && b.Value
+		parameter := f.In == InQuery || f.In == InForm || f.In == InParam
+		switch {
+		case !f.Key:
+			r.fail(key, "key can only be true; leave it out otherwise")
+		case !parameter || !strings.Contains(f.Name, "*"):
+			r.fail(key, "key: true is for the name of a parameter, in which * stands for the product; write one such as {form: \"quantity[*]\", key: true}")
+		}
+	}
+	f.Split, f.Cut = r.character(v, "split"), r.character(v, "cut")
+	return f
+}
+
+// parseField checks the name of a field and returns it as carriers have it.
+func parseField(in FieldPlace, text, below string) (string, error) {
+	if !printable(text) {
+		return "", fmt.Errorf("%s %q holds what cannot be printed; write it without", in, text)
+	}
+	switch in {
+	case InPath:
+		path, err := parseBelow(below, text)
+		if err == nil && !hasStar(path) {
+			return "", fmt.Errorf("path %q holds no * for the product; write one such as /product/*/buy", text)
+		}
+		return path, err
+	case InGraphQL:
+		if parts := strings.Split(text, "."); len(parts) < 2 || slices.Contains(parts, "") {
+			return "", fmt.Errorf("graphql %q is no argument of a field; write one such as addItemToOrder.productVariantId", text)
+		}
+	}
+	return text, nil
+}
+
+// hasStar reports whether * is in a segment of the path that is not **.
+func hasStar(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(segment string) bool { return segment != "**" && strings.Contains(segment, "*") })
+}
+
+// printable reports whether the text is one that a policy can be printed with: not empty, and without control characters.
+func printable(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\ufeff' || r == utf8.RuneError })
+}
+
+// character reads a text of one character; the key may be left out.
+func (r *reader) character(v map[string]ast.Node, key string) string {
+	n, ok := v[key]
+	if !ok {
+		return ""
+	}
+	text, ok := r.text(n, key)
+	if ok && (utf8.RuneCountInString(text) != 1 || !printable(text)) {
+		r.fail(n, "%s cannot be %q; expected one character, such as \",\"", key, text)
+	}
+	return text
+}
+
+func (l *loader) readSKUs(n ast.Node) []string {
+	var skus []string
+	l.texts(n, "skus", func(n ast.Node, text string) {
+		sku := foldSKU(text)
+		if !printable(sku) {
+			l.fail(n, "SKU %q is blank or holds what cannot be printed; write it as the shop does, with * for any part of it", text)
+		}
+		skus = append(skus, sku)
+	})
+	slices.Sort(skus)
+	return slices.Compact(skus)
+}
+
+// warnOfSKUs points at products that no request can be found to carry.
+func (l *loader) warnOfSKUs() {
+	for _, selectors := range l.activities {
+		if slices.ContainsFunc(selectors, func(s selector) bool { return len(s.fields) > 0 }) {
+			return
+		}
+	}
+	for _, product := range names(l.unread) {
+		l.warn(l.unread[product], "no activity carries the SKUs of %s; say under activities in which fields they are, or name a preset that does", product)
+	}
+}
