@@ -24,7 +24,7 @@ func (p *Policy) carry(s selector, activity string, owner int32) {
 //
 // It allocates nothing where nothing is wanted. What it leaves out need not be read: no SKU in it could make a block.
 func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier) []*Carrier {
-	if !p.mayWant(from, at) {
+	if len(p.carriers) == 0 || !p.mayWant(from, at) {
 		return dst
 	}
 	var buffer [8]int32
@@ -82,7 +82,7 @@ type goods struct {
 	named        []int32 // of each carried ID the products, and then noProduct; those in a row that are equal once
 	last         int     // where the last ID's begin
 	foreign      bool    // an ID is of no product
-	unread       bool    // there may be IDs that could not be read
+	unread       bool    // something may be carried that could not be read
 	undetermined bool    // the request may concern any product
 }
 
@@ -117,13 +117,13 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 }
 
 // within reports whether all that is asked for is known, and one of the products. What is carried outweighs the path, which
-// is the client's to choose. Where nothing is, the path tells.
+// is the client's to choose, and says nothing of a product that is undetermined beside it. Where nothing is, the path tells.
 func (g *goods) within(products []int32) bool {
-	switch {
-	case g.unread || g.foreign:
-		return false
-	case len(g.named) == 0:
+	switch nothing := len(g.named) == 0 && !g.foreign; {
+	case nothing && !g.unread:
 		return slices.ContainsFunc(products, func(p int32) bool { return slices.Contains(g.hits, p) })
+	case nothing || g.foreign || g.undetermined:
+		return false
 	}
 	var found bool
 	for _, id := range g.named {

@@ -15,6 +15,10 @@
 // matters. What is asked is judged in every reading that the request carries: a request is governed if
 // any of its readings is, and exempt only if all are.
 //
+// Where an activity says in which fields its requests carry products, Wanted names the fields that a request must be read
+// for before it is decided; most need none read. What was found goes into the Request. One restricted product among many
+// restricts it, and what could not be read counts as any product.
+//
 // Parse makes a Policy, which is immutable and may be used by any number of goroutines. Decide looks
 // things up in tables that Parse has built, and allocates nothing. Explain walks the rules one by one, for
 // people; it comes to the same decision by the longer way.

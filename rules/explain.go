@@ -84,7 +84,7 @@ func (p *Policy) reading(req *Request, path string) ReadingStep {
 	}
 	carriers := p.carrying.match(req.Host, path, nil)
 	for _, c := range req.Carried {
-		if !slices.Contains(carriers, int32(c.Carrier)) {
+		if !p.counts(&c, carriers) {
 			continue
 		}
 		step.Carried = append(step.Carried, c)
@@ -102,14 +102,13 @@ func (p *Policy) reading(req *Request, path string) ReadingStep {
 
 // shelf is what a reading concerns as far as one activity goes.
 type shelf struct {
-	products     map[string][]string // with the IDs that are carried of each
-	undetermined bool
-	goods        goods // as exceptions look at it
+	products map[string][]string // with the IDs that are carried of each
+	goods    goods               // as exceptions look at it
 }
 
 // shelf finds products by the path and by what is carried, comparing with one SKU after the other.
 func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *shelf {
-	s := &shelf{products: make(map[string][]string), undetermined: req.Undetermined, goods: goods{unread: req.Undetermined}}
+	s := &shelf{products: make(map[string][]string), goods: goods{unread: req.Undetermined, undetermined: req.Undetermined}}
 	for _, product := range reading.Products {
 		s.products[product] = nil
 	}
@@ -119,7 +118,7 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 			continue
 		}
 		s.goods.unread = s.goods.unread || c.Undetermined
-		s.undetermined = s.undetermined || c.Undetermined || carrier.Claims && len(c.IDs) == 0
+		s.goods.undetermined = s.goods.undetermined || c.Undetermined || carrier.Claims && len(c.IDs) == 0
 		for _, id := range c.IDs {
 			products := p.skus.walk(foldSKU(id), req.Host, reading.Path)
 			s.goods.foreign = s.goods.foreign || len(products) == 0
@@ -172,7 +171,7 @@ func (e *Explanation) judge(rule *Rule, a asked) []RuleStep {
 			concern(product, false)
 		}
 	}
-	if a.shelf.undetermined {
+	if a.shelf.goods.undetermined {
 		concern("", true)
 	}
 	if len(steps) == 0 {

@@ -63,7 +63,7 @@ func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
 	all, preset, base := v["all"], v["preset"], v["base"]
 	switch {
 	case all != nil && given("hosts", "paths", "preset", "base", "skus"):
-		l.fail(all, "all: true is given beside hosts or paths in %s; leave one out", what)
+		l.fail(all, "all: true is given beside hosts, paths or skus in %s; leave one out", what)
 	case preset != nil && v["paths"] != nil:
 		l.fail(preset, "preset is given beside paths in %s; write two elements, one with each", what)
 	case base != nil && preset == nil:

@@ -67,8 +67,10 @@ func TestSpellingNeverMatters(t *testing.T) {
 	t.Parallel()
 	base := `version: 1
 time_zone: UTC
-activities: {sale: [{paths: [/cart, /buy]}, {hosts: [a.example]}], update: [{all: true}]}
-products: {x: [{paths: [/a]}, {paths: [/b]}]}
+activities:
+  sale: [{paths: [/cart, /buy]}, {hosts: [a.example], fields: [{query: id}, {param: "q[*]", key: true}, {json: i.#.id, split: ",", cut: ":"}]}]
+  update: [{all: true}, {fields: [{path: "/u/*"}], dialect: php, when: carried}]
+products: {x: [{paths: [/a]}, {paths: [/b]}, {skus: [KL1, "kl-*", 0815]}]}
 rules:
   - {id: a, activity: sale, countries: [US, AS, GU, MP, PR, UM, VI], from: 2024-01-01, except: [{networks: [192.0.2.1]}, {products: [x], note: n}]}
 `
@@ -76,8 +78,14 @@ rules:
 ---
 rules: [{activity: "sale", id: 'a', mode: enforce, from: "2024-01-01T01:00:00+01:00", countries: [us-jurisdiction, us, pr],
   except: [{note: n, products: [x]}, {networks: [192.0.2.1/32]}], unknown_country: block, refusal: purchase}]
-activities: {update: [{all: true}], sale: [{hosts: [A.example.]}, {paths: [/buy/, /cart]}]}
-products: {x: [{paths: [/b]}, {paths: [/a]}]}
+activities:
+  update: [{when: carried, dialect: "php", all: true, fields: [{"path": '/u/*/'}]}, {all: true}]
+  sale:
+  - dialect: exact
+    fields: [{cut: ":", json: i.#.id, split: ','}, {key: true, param: "q[*]"}, {query: id}]
+    hosts: [A.example.]
+  - {paths: [/buy/, /cart]}
+products: {x: [{skus: ["0815", " KL-* ", "kl-*", kl1]}, {paths: [/b]}, {paths: [/a]}]}
 defaults: {anonymized: country}
 time_zone: UTC
 version: 1
@@ -89,7 +97,9 @@ version: 1
 	if !strings.HasPrefix(p.Digest(), "sha256:") || len(p.Digest()) != len("sha256:")+64 {
 		t.Errorf("the digest is %q", p.Digest())
 	}
-	for _, change := range []string{"/cart|/carts", "id: a|id: b", "VI]|VI, DE]", "2024-01-01|2024-01-02", "192.0.2.1|192.0.2.2", "note: n|note: m", "a.example|b.example"} {
+	for _, change := range []string{"/cart|/carts", "id: a|id: b", "VI]|VI, DE]", "2024-01-01|2024-01-02", "192.0.2.1|192.0.2.2", "note: n|note: m", "a.example|b.example",
+		"query: id|form: id", "query: id|query: ID", ", key: true|", "split: \",\"|split: \";\"", "cut: \":\"|cut: \";\"", "/u/*|/v/*", "php|node", ", when: carried|, all: true",
+		"0815|815", "KL1|KL2", "kl-*|kl*"} {
 		before, after, _ := strings.Cut(change, "|")
 		if r := parse(t, strings.Replace(base, before, after, 1)); r.Digest() == p.Digest() {
 			t.Errorf("changing %s to %s does not change the digest", before, after)

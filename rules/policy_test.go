@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,13 +122,15 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// playCase reads "TARGET[ TARGET…] from ORIGIN at INSTANT => DECISION".
+// playCase reads "TARGET[ TARGET…] [carrying CARRIER=ID[,ID…]…] from ORIGIN at INSTANT => DECISION". In the place of an ID
+// stand nothing (no field is there), blank (one is, and holds none) and unread (there may be more).
 func playCase(t *testing.T, p *Policy, line string) {
 	t.Helper()
 	question, want, _ := strings.Cut(line, " => ")
 	targets, rest, _ := strings.Cut(question, " from ")
 	where, when, _ := strings.Cut(rest, " at ")
-	req := &Request{}
+	targets, carrying, _ := strings.Cut(targets, " carrying ")
+	req := &Request{Carried: carried(t, carrying)}
 	for target := range strings.FieldsSeq(targets) {
 		if target == "undetermined" {
 			req.Undetermined = true
@@ -144,6 +147,32 @@ func playCase(t *testing.T, p *Policy, line string) {
 	if got := said(p.Explain(req, o, at).Decision); got != want {
 		t.Errorf("explain %s\n got %s\nwant %s", question, got, want)
 	}
+}
+
+// carried reads words such as 0=KL1,KL2.
+func carried(t *testing.T, words string) (all []Carried) {
+	t.Helper()
+	for word := range strings.FieldsSeq(words) {
+		carrier, ids, _ := strings.Cut(word, "=")
+		id, err := strconv.Atoi(carrier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Carried{Carrier: id, Present: true}
+		for id := range strings.SplitSeq(ids, ",") {
+			switch id {
+			case "nothing":
+				c.Present = false
+			case "unread":
+				c.Undetermined = true
+			case "blank":
+			default:
+				c.IDs = append(c.IDs, id)
+			}
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // origin reads words: country codes, subdivisions, traits, an address.
@@ -188,7 +217,7 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 			p = paused(t, p, randomPauses(random, p)...)
 		}
 		for range 60 {
-			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
+			req, o, at := randomRequest(random, p), randomOrigin(random), randomInstant(random)
 			got, want := p.Decide(req, o, at), p.Explain(req, o, at).Decision
 			if said(got) != said(want) || !slices.Equal(slices.Collect(got.Shadows), slices.Collect(want.Shadows)) {
 				t.Fatalf("%+v from %+v at %v\n decided %s\nexplained %s\n%s", req, o, at, said(got), said(want), text)
@@ -227,7 +256,7 @@ func randomPolicy(r *rand.Rand) string {
 			"countries": some(r, "US", "DE", "FR", "UA-43", "UA", "eu"),
 		}
 		if r.IntN(2) == 0 {
-			rule["products"] = some(r, "a", "b", "c")
+			rule["products"] = some(r, "a", "b", "c", "d", "e")
 		}
 		if r.IntN(2) == 0 {
 			rule["from"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(4))
@@ -246,7 +275,7 @@ func randomPolicy(r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			x := map[string]any{"networks": some(r, "192.0.2.0/24", "198.51.100.7", "2001:db8::/32")}
 			if r.IntN(2) == 0 {
-				x = map[string]any{"products": some(r, "a", "b", "c")}
+				x = map[string]any{"products": some(r, "a", "b", "c", "d", "e")}
 			}
 			if r.IntN(2) == 0 {
 				x["until"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(8))
@@ -258,12 +287,14 @@ func randomPolicy(r *rand.Rand) string {
 	text, _ := json.Marshal(map[string]any{
 		"version": 1,
 		"activities": map[string]any{
-			"sale":   []any{map[string]any{"paths": some(r, "/cart", "/buy/*", "/**/pay")}},
-			"update": []any{map[string]any{"hosts": some(r, "u.example", "*.example", "*"), "paths": some(r, "/u", "/cart/x")}},
+			"sale":   append(randomCarriers(r), map[string]any{"paths": some(r, "/cart", "/buy/*", "/**/pay")}),
+			"update": append(randomCarriers(r), map[string]any{"hosts": some(r, "u.example", "*.example", "*"), "paths": some(r, "/u", "/cart/x")}),
 		},
 		"products": map[string]any{
 			"a": []any{map[string]any{"all": true}}, "b": []any{map[string]any{"paths": []string{"/buy/b*"}}},
 			"c": []any{map[string]any{"hosts": []string{"u.example"}}},
+			"d": []any{map[string]any{"skus": some(r, randomSKUs...)}, map[string]any{"paths": []string{"/buy/c"}}},
+			"e": []any{map[string]any{"skus": some(r, randomSKUs...)}, map[string]any{"skus": some(r, randomSKUs...), "paths": some(r, "/cart", "/buy")}},
 		},
 		"rules": rules,
 	})
@@ -282,12 +313,47 @@ func randomPauses(r *rand.Rand, p *Policy) (pauses []Pause) {
 	return pauses
 }
 
-func randomRequest(r *rand.Rand) *Request {
-	return &Request{
+var randomSKUs = []string{"KL1", "kl*", "*-x", "a*b*c", "7", "*", "stra\u00dfe", "\u212Al1", "KL-x"}
+
+// randomCarriers returns elements of an activity that carry products.
+func randomCarriers(r *rand.Rand) []any {
+	elements := []any{}
+	for range r.IntN(3) {
+		element := map[string]any{"dialect": pick(r, dialects...), "fields": some(r,
+			map[string]any{"query": "id"}, map[string]any{"form": "quantity[*]", "key": true}, map[string]any{"path": "/buy/*"},
+			map[string]any{"json": "items.#.id"}, map[string]any{"graphql": "add.id"}, map[string]any{"param": "p", "split": ",", "cut": ":"})}
+		if r.IntN(2) == 0 {
+			element["when"] = "carried"
+		}
+		if paths := some(r, "/cart", "/buy", "/about"); element["when"] == nil || r.IntN(2) == 0 {
+			element["paths"] = paths
+		}
+		elements = append(elements, element)
+	}
+	return elements
+}
+
+func randomRequest(r *rand.Rand, p *Policy) *Request {
+	req := &Request{
 		Host:         pick(r, "shop.example", "u.example", "example"),
 		Paths:        some(r, "/cart", "/cart/x", "/buy/b1", "/buy/c", "/buy", "/u/1", "/x/pay", "/about"),
-		Undetermined: r.IntN(4) == 0,
+		Undetermined: r.IntN(6) == 0,
 	}
+	for id := range len(p.Carriers()) + 1 { // one too many
+		if r.IntN(2) == 0 {
+			req.Carried = append(req.Carried, randomCarried(r, id))
+		}
+	}
+	return req
+}
+
+func randomCarried(r *rand.Rand, carrier int) Carried {
+	c := Carried{Carrier: carrier, Present: r.IntN(4) > 0, Undetermined: r.IntN(6) == 0}
+	for range r.IntN(4) {
+		c.IDs = append(c.IDs, pick(r, "KL1", "kl1", "KL22", "a-x", "aBc", "a1bc", "7", "", "other", "STRA\u1E9EE", " kl-X "))
+	}
+	c.Present = c.Present || len(c.IDs) > 0
+	return c
 }
 
 func randomOrigin(r *rand.Rand) *Origin {
@@ -317,6 +383,21 @@ func TestOrderNeverMatters(t *testing.T) {
 		text, _ := json.Marshal(doc)
 		rules := doc["rules"].([]any)
 		random.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+		for _, elements := range doc["activities"].(map[string]any) {
+			elements := elements.([]any)
+			random.Shuffle(len(elements), func(i, j int) { elements[i], elements[j] = elements[j], elements[i] })
+			for _, element := range elements {
+				fields, _ := element.(map[string]any)["fields"].([]any)
+				slices.Reverse(fields)
+			}
+		}
+		for _, elements := range doc["products"].(map[string]any) {
+			slices.Reverse(elements.([]any))
+			for _, element := range elements.([]any) {
+				skus, _ := element.(map[string]any)["skus"].([]any)
+				slices.Reverse(skus)
+			}
+		}
 		shuffled, _ := json.Marshal(doc)
 		p, q := parse(t, string(text)), parse(t, "# a comment\n"+string(shuffled))
 		if p.Digest() != q.Digest() {
@@ -326,9 +407,13 @@ func TestOrderNeverMatters(t *testing.T) {
 			t.Fatalf("the policy reads back differently:\n%s\n%s", p.Text(), again.Text())
 		}
 		for range 50 {
-			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
+			req, o, at := randomRequest(random, p), randomOrigin(random), randomInstant(random)
 			got := p.Decide(req, o, at)
 			slices.Reverse(req.Paths)
+			slices.Reverse(req.Carried)
+			for _, c := range req.Carried {
+				slices.Reverse(c.IDs)
+			}
 			if other := q.Decide(req, o, at); said(got) != said(other) {
 				t.Fatalf("order changes a decision: %s, %s", said(got), said(other))
 			}
@@ -346,8 +431,8 @@ func TestMoreReadingsNeverAllow(t *testing.T) {
 	for range 80 {
 		p := parse(t, randomPolicy(random))
 		for range 50 {
-			req, o, at := randomRequest(random), randomOrigin(random), randomInstant(random)
-			alone := p.Decide(&Request{Host: req.Host, Paths: req.Paths[:1], Undetermined: req.Undetermined}, o, at)
+			req, o, at := randomRequest(random, p), randomOrigin(random), randomInstant(random)
+			alone := p.Decide(&Request{Host: req.Host, Paths: req.Paths[:1], Undetermined: req.Undetermined, Carried: req.Carried}, o, at)
 			if all := p.Decide(req, o, at); alone.Verdict == Block && all.Verdict != Block {
 				t.Fatalf("%v is blocked, with %v it is not", req.Paths[0], req.Paths[1:])
 			}

@@ -1,0 +1,180 @@
+package goods
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// envelope is a GraphQL request: what stands around its document. Whatever is there more than once is kept each time,
+// because it is the shop that chooses.
+type envelope struct {
+	queries []string
+	// names are those of the operation that is to be run.
+	names []string
+	// variables are JSON objects, and fields those variables that come as fields of a form.
+	variables []gjson.Result
+	fields    []variable
+	// sent are the values of variables by their names, once index has been called.
+	sent map[string][]gjson.Result
+	// unread says that there are variables that could not be read.
+	unread bool
+	// stored says that the document is named and not sent, or may be.
+	stored bool
+	// blank says that a document is there and is none.
+	blank bool
+}
+
+// variable is a part of a variable: variables[input][lines][0][id]=7.
+type variable struct {
+	path  []string
+	value string
+}
+
+// operationOf reads a GraphQL request from a query or a form.
+func operationOf(raw string) envelope {
+	var e envelope
+	eachParam(raw, func(name, value string) {
+		if isOperation(name) {
+			e.form(name, unescaped(value))
+		}
+	})
+	return e
+}
+
+func isOperation(name string) bool {
+	switch base, _, _ := strings.Cut(name, "["); base {
+	case "query", "operationName", "variables", "extensions", "documentId":
+		return true
+	}
+	return false
+}
+
+// form adds a field of a form.
+func (e *envelope) form(name, value string) {
+	base, indices, nested := strings.Cut(name, "[")
+	switch {
+	case base == "variables" && nested:
+		e.fields = append(e.fields, variable{strings.Split(strings.TrimSuffix(indices, "]"), "]["), value})
+	case base == "variables":
+		e.object(gjson.Parse(value), value)
+	case base == "extensions" && nested:
+		e.stored = e.stored || strings.Contains(indices, "sha256Hash")
+	case base == "extensions":
+		e.extensions(gjson.Parse(value))
+	case base == "query" && !nested:
+		e.query(value)
+	case base == "operationName" && !nested:
+		e.names = append(e.names, value)
+	case base == "documentId":
+		e.stored = true
+	}
+}
+
+func (e *envelope) query(text string) {
+	if strings.TrimSpace(text) == "" {
+		e.blank = true
+		return
+	}
+	e.queries = append(e.queries, text)
+}
+
+// object adds variables, which may be JSON in a text.
+func (e *envelope) object(value gjson.Result, text string) {
+	switch {
+	case value.IsObject() && !tooNested(text) && gjson.Valid(text):
+		e.variables = append(e.variables, value)
+	case strings.TrimSpace(text) != "" && value.Type != gjson.Null:
+		e.unread = true
+	}
+}
+
+func (e *envelope) extensions(value gjson.Result) {
+	for _, hash := range []string{"persistedQuery.sha256Hash", "persistedQuery"} {
+		eachValue(value, strings.Split(hash, "."), "", func(_ string, value gjson.Result) {
+			e.stored = e.stored || value.Type != gjson.Null
+		})
+	}
+}
+
+// envelopesOf reads the GraphQL requests of a JSON text: one, or a batch of them.
+func envelopesOf(text string) []envelope {
+	root := gjson.Parse(text)
+	if !root.IsArray() {
+		return []envelope{envelopeOf(root)}
+	}
+	var all []envelope
+	root.ForEach(func(_, element gjson.Result) bool {
+		all = append(all, envelopeOf(element))
+		return true
+	})
+	return all
+}
+
+func envelopeOf(value gjson.Result) envelope {
+	var e envelope
+	if !value.IsObject() {
+		return e
+	}
+	value.ForEach(func(key, member gjson.Result) bool {
+		switch key.Str {
+		case "query":
+			e.query(member.Str)
+		case "operationName":
+			e.names = append(e.names, member.Str)
+		case "variables":
+			if member.Type == gjson.String {
+				e.object(gjson.Parse(member.Str), member.Str)
+			} else {
+				e.object(member, member.Raw)
+			}
+		case "extensions":
+			e.extensions(member)
+		case "documentId", "queryId", "doc_id", "id":
+			e.stored = e.stored || member.Type == gjson.String
+		}
+		return true
+	})
+	return e
+}
+
+// index lists the variables by name. A hostile document asks for more of them than could be searched for.
+func (e *envelope) index() {
+	if e.sent != nil {
+		return
+	}
+	e.sent = map[string][]gjson.Result{}
+	for _, object := range e.variables {
+		object.ForEach(func(key, value gjson.Result) bool {
+			e.sent[key.Str] = append(e.sent[key.Str], value)
+			return true
+		})
+	}
+	slices.SortStableFunc(e.fields, func(a, b variable) int { return strings.Compare(a.path[0], b.path[0]) })
+}
+
+// fieldsOf returns the fields of a form that are a variable, or parts of it.
+func (e *envelope) fieldsOf(name string) []variable {
+	byName := func(v variable, name string) int { return strings.Compare(v.path[0], name) }
+	from, ok := slices.BinarySearchFunc(e.fields, name, byName)
+	if !ok {
+		return nil
+	}
+	to := from
+	for to < len(e.fields) && e.fields[to].path[0] == name {
+		to++
+	}
+	return e.fields[from:to]
+}
+
+// merge adds what another source holds: some servers take each part from the query first and else from the body.
+func (e *envelope) merge(other envelope) {
+	e.queries = append(e.queries, other.queries...)
+	e.names = append(e.names, other.names...)
+	e.variables = append(e.variables, other.variables...)
+	e.fields = append(e.fields, other.fields...)
+	e.unread = e.unread || other.unread
+	e.stored = e.stored || other.stored
+	e.blank = e.blank || other.blank
+}

@@ -1,0 +1,106 @@
+package goods
+
+import (
+	"strings"
+	"unicode"
+
+	"gate451/rules"
+)
+
+// finding collects what the fields of one carrier hold.
+type finding struct {
+	dialect rules.Dialect
+	out     *rules.Carried
+}
+
+// take reads the value of a place that is there.
+func (p *place) take(value string) {
+	if p.inner != "" {
+		p.takeInner(value)
+		return
+	}
+	p.out.Present = true
+	split := p.field.Split
+	if split == "" {
+		p.one(value)
+		return
+	}
+	for more := true; more; {
+		var part string
+		part, value, more = strings.Cut(value, split)
+		p.one(part)
+		// WordPress' lists have blanks for separators as well.
+		if p.dialect == rules.PHP && strings.ContainsAny(strings.TrimSpace(part), " \t\r\n\f\v") {
+			for word := range strings.FieldsSeq(part) {
+				p.one(word)
+			}
+		}
+	}
+}
+
+// takeInner reads a parameter of a value that is a target.
+func (p *place) takeInner(value string) {
+	_, query, ok := strings.Cut(value, "?")
+	if !ok {
+		return
+	}
+	inner := *p
+	inner.name, inner.inner = p.inner, ""
+	takeParams(query, places{inner})
+}
+
+// one reads one product.
+func (p *place) one(text string) {
+	if p.field.Cut != "" {
+		text, _, _ = strings.Cut(text, p.field.Cut)
+	}
+	p.id(text)
+}
+
+// id adds all that a shop may take the text for.
+func (f *finding) id(text string) {
+	text = strings.TrimFunc(text, isBlank)
+	if text == "" {
+		return
+	}
+	f.add(text)
+	f.number(text)
+	for _, name := range globalIDs(text) {
+		f.add(name)
+		if tail := tailOf(name); tail != "" {
+			f.add(tail)
+			f.number(tail)
+		}
+	}
+}
+
+// number adds the integer that the carrier's dialect reads the text as.
+func (f *finding) number(text string) {
+	switch f.dialect {
+	case rules.PHP:
+		f.add(phpInt(text))
+		if strings.ContainsAny(text, "\\\x00") {
+			f.add(phpInt(unslashed(text)))
+		}
+	case rules.Node:
+		f.add(jsNumber(text))
+	case rules.Python:
+		f.add(pythonInt(text))
+	}
+}
+
+// add adds an id. The last few are looked at for the same, because the readings of one text mostly agree.
+func (f *finding) add(id string) {
+	if id == "" {
+		return
+	}
+	for i := len(f.out.IDs) - 1; i >= 0 && i >= len(f.out.IDs)-4; i-- {
+		if f.out.IDs[i] == id {
+			return
+		}
+	}
+	f.out.IDs = append(f.out.IDs, id)
+}
+
+// isBlank reports whether JavaScript's trim, which cuts the most, would cut r.
+func isBlank(r rune) bool { return r == 0xfeff || unicode.IsSpace(r) && r != 0x85 || r == 0 }
