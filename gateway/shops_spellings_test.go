@@ -133,7 +133,10 @@ func (s *speller) form(r *shopRow, php bool, pairs ...pair) {
 	for _, p := range pairs {
 		name := `"` + p[0] + `"`
 		if php && s.chance(30) {
-			name = draw(s, p[0], "'"+p[0]+"'", `"x"; name="`+p[0]+`"`)
+			name = draw(s, "'"+p[0]+"'", `"x"; name="`+p[0]+`"`)
+			if !strings.Contains(p[0], " ") && s.chance(50) {
+				name = p[0]
+			}
 		}
 		fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=%s\r\n%s\r\n%s\r\n", boundary, name, draw(s, "", "", "Content-Type: text/plain\r\n"), p[1])
 	}
