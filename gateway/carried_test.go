@@ -127,3 +127,15 @@ func TestBodiesThatNobodyNeeds(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestCarriedAndCaches: what might have been refused to another buyer is kept out of shared caches, though nothing was read to
+// let this one have it.
+func TestCarriedAndCaches(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{policy: carriedPolicy, upstream: newShop(t, ok)})
+	for target, want := range map[string]string{"/cart/add?product_id=43": "private", "/about?product_id=43": ""} {
+		if a := g.get(t, german, "http://shop.example"+target); a.StatusCode != 200 || a.Header.Get("Cache-Control") != want {
+			t.Errorf("%s: %d, Cache-Control %q, want %q", target, a.StatusCode, a.Header.Get("Cache-Control"), want)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (g *Gateway) forward(c echo.Context) error {
 	}
 	x.route.proxy.Forward(x, r, upstream.Meta{
 		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, Country: j.origin.Country.String(),
-		Decision: decisionHeader(&j.decision), PrivateCache: j.decision.Governed() && g.cfg.GovernedCache == "private",
+		Decision: decisionHeader(&j.decision), PrivateCache: g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
 	})
 	return nil
 }

@@ -17,6 +17,21 @@ func (p *Policy) carry(s selector, activity string, owner int32) {
 	p.carrying.add(s, int32(id))
 }
 
+// MayCarry reports whether the hosts and paths of any carrier match a reading: what an answer depends on may then be in the
+// request, whether or not it was read.
+func (p *Policy) MayCarry(req *Request) bool {
+	if len(p.carriers) == 0 {
+		return false
+	}
+	var buffer [8]int32
+	for _, path := range req.Paths {
+		if len(p.carrying.match(req.Host, path, buffer[:0])) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Wanted appends to dst the carriers that must be read before the request can be decided, by ID: those whose hosts and
 // paths match a reading, and whose activity has a rule at the instant that could block the origin because of what is
 // carried. It is a rule on a product with SKUs, or one that excepts products; where only what is carried makes a request

@@ -38,7 +38,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s: another host is claimed", name)
 		}
 	}
-	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky wsus" {
+	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky medusa saleor vendure wsus" {
 		t.Errorf("presets %s", got)
 	}
 }
@@ -76,7 +76,11 @@ func TestExampleOf(t *testing.T) {
 	t.Parallel()
 	for _, name := range Presets() {
 		text, err := ExampleOf(name)
-		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: [updates.example]}\n") || strings.Contains(string(text), "/updates]") {
+		host, instead := "updates.example", "/updates]"
+		if name == "vendure" || name == "medusa" || name == "saleor" {
+			host, instead = "shop.example", "/checkout"
+		}
+		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: ["+host+"]}\n") || strings.Contains(string(text), instead) {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
 		parse(t, string(text))

@@ -23,6 +23,8 @@ const (
 	CauseAboveRoot = "above_root"
 	// CauseReadings is a target that can be read in too many ways to judge them all.
 	CauseReadings = "readings"
+	// CauseBody is a length of the body that is no number, or that is named twice.
+	CauseBody = "body"
 	// CauseHost is a host that is missing, no host name and no address, or named twice.
 	CauseHost = "host"
 )
@@ -30,7 +32,7 @@ const (
 // Causes returns all causes.
 func Causes() []string {
 	return []string{
-		CauseMethod, CauseTarget, CauseLength, CauseEncoding, CauseControl, CauseAboveRoot, CauseReadings, CauseHost,
+		CauseMethod, CauseTarget, CauseLength, CauseEncoding, CauseControl, CauseAboveRoot, CauseReadings, CauseBody, CauseHost,
 	}
 }
 

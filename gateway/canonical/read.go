@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"net/http"
+	"strings"
 
 	"gate451/rules"
 )
@@ -21,8 +22,23 @@ func Read(r *http.Request, out *rules.Request) error {
 				return err
 			}
 		}
+		if err := checkLength(r.Header["Content-Length"]); err != nil {
+			forget(out)
+			return err
+		}
 	}
 	return ReadTarget(r.Method, r.RequestURI, r.Host, out)
+}
+
+// checkLength refuses lengths that net/http lets pass in HTTP/2 and takes for none (RFC 9113, section 8.1.1): a server behind
+// a translation may take them for something else.
+func checkLength(lengths []string) error {
+	for _, length := range lengths {
+		if length == "" || strings.Trim(length, "0123456789") != "" || length != lengths[0] {
+			return malformed(CauseBody, "the Content-Length %s is no number, or one of several; expected the number of bytes of the body", excerpt(length))
+		}
+	}
+	return nil
 }
 
 // ReadTarget is Read for a request that is only described: its method, its target as a request line has

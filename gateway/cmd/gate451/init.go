@@ -20,7 +20,7 @@ func initCommand(s surroundings) *cobra.Command {
 		Use: "init", Short: "Write a commented gateway.yaml and policy.yaml to start from", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return writeStart(dir, preset, s) },
 	}
-	c.Flags().StringVar(&preset, "preset", "", "`NAME` of a program whose updates the policy is to be about: "+strings.Join(rules.Presets(), ", "))
+	c.Flags().StringVar(&preset, "preset", "", "`NAME` of the shop, or of the program that is updated: "+strings.Join(rules.Presets(), ", "))
 	c.Flags().StringVar(&dir, "dir", ".", "`FOLDER` to write them to; it is made if there is none")
 	return c
 }
