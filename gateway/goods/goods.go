@@ -43,7 +43,7 @@ func Read(w http.ResponseWriter, r *http.Request, paths []string, carriers []*ru
 	places := survey(carriers, out)
 	query := rawQuery(r)
 	takePaths(paths, places)
-	takeParams(query, places.of(rules.InQuery, rules.InParam))
+	takeQuery(query, places.of(rules.InQuery, rules.InParam))
 	if !hasBody(r) {
 		takeOperations(operationOf(query), nil, places.of(rules.InGraphQL))
 		return out

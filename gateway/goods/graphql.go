@@ -47,7 +47,7 @@ func (all places) present() {
 // budget is what the documents of a request may cost.
 type budget struct{ tokens, documents int }
 
-// spend parses a document.
+// parse parses a document, if that is still within the budget.
 func (b *budget) parse(query string) (*ast.QueryDocument, bool) {
 	if b.documents--; b.documents < 0 || b.tokens <= 0 {
 		return nil, false

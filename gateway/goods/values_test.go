@@ -60,7 +60,7 @@ func TestGlobalIDs(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"KL1", "variant_01M80YZGF15BWDF65V3", "S21hcnQgd29yZHM", ":7", "a:", "a:\x01", "ab", "A", "ABCDE"} {
+	for _, text := range []string{"KL1", "KL:7", "variant_01M80YZGF15BWDF65V3", "S21hcnQgd29yZHM", ":7", "a:", "a:\x01", "ab", "A", "ABCDE"} {
 		if names := globalIDs(text); names != nil {
 			t.Errorf("%q is taken for %q", text, names)
 		}
