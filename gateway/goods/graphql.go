@@ -15,7 +15,7 @@ const (
 )
 
 // takeOperations reads the GraphQL requests of a body, to each of which belongs what the query of the target holds.
-func takeOperations(asked envelope, found []envelope, places places) {
+func takeOperations(asked envelope, found []envelope, places places, opts Options) {
 	if len(places) == 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func takeOperations(asked envelope, found []envelope, places places) {
 	for i := range found {
 		e := &found[i]
 		e.merge(asked)
-		if e.stored && (len(e.queries) == 0 || e.blank) {
+		if !e.persisted(opts) {
 			// The document is one that the shop knows and the gateway does not.
 			places.present()
 			places.undetermined()
