@@ -121,5 +121,5 @@ func firstBrotliBlock(content []byte) int64 {
 	if nibbles == 3 {
 		return 0
 	}
-	return int64(take(16+4*int(nibbles))) + 1 //nolint:gosec // 24 bits at most
+	return int64(take(16+4*int(nibbles))) + 1
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"gate451/rules"
 )
@@ -107,23 +108,22 @@ func FuzzJSON(f *testing.F) {
 	seeds(f, "json")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got := fuzz(t, post("/", "application/json", ""), body, "json id", "json items.#.id", "json requests.#.path?id", "json updates.* key")
-		var naive struct {
-			ID    string `json:"id"`
-			Items []struct {
-				ID string `json:"id"`
-			} `json:"items"`
-		}
-		// What differs in the case of its letters only is the same key to encoding/json, and not here.
-		if json.Unmarshal(body, &naive) != nil || regexp.MustCompile(`(?i)I[dD]|[iI]D|Items|ſ|\\`).Match(body) &&
-			!regexp.MustCompile(`^[^I\\Dſ]*$`).Match(body) || bytes.ContainsAny(body, "\x80\xff") || !json.Valid(body) {
+		var naive map[string]any
+		if !utf8.Valid(body) || json.Unmarshal(body, &naive) != nil {
 			return
 		}
-		if bytes.IndexFunc(body, func(r rune) bool { return r == 0xfffd }) >= 0 || bytes.ContainsAny(body, "ſKITEMS") {
-			return
+		ids := []any{naive["id"]}
+		items, _ := naive["items"].([]any)
+		for _, item := range items {
+			if object, ok := item.(map[string]any); ok {
+				ids = append(ids, object["id"])
+			}
 		}
-		holds(t, got, naive.ID)
-		for _, item := range naive.Items {
-			holds(t, got, item.ID)
+		for _, id := range ids {
+			// Half a surrogate pair has no spelling that everyone agrees on.
+			if id, ok := id.(string); ok && !strings.ContainsRune(id, utf8.RuneError) && !got.Undetermined {
+				holds(t, got, id)
+			}
 		}
 	})
 }
