@@ -143,6 +143,9 @@ rules:
 			if p.Carriers()[carrier.ID] != carrier {
 				t.Errorf("%+v does not stand at its ID", carrier)
 			}
+			if !p.MayCarry(req) {
+				t.Errorf("%s carries nothing, and %+v is wanted", c.paths, carrier)
+			}
 			got = append(got, carrier.Fields[0].Name)
 		}
 		if got := strings.Join(got, " "); got != c.want {
@@ -150,6 +153,26 @@ rules:
 		}
 		if n := testing.AllocsPerRun(10, func() { p.Wanted(req, o, at, make([]*Carrier, 0, 4)) }); n > 0 {
 			t.Errorf("%s from %s at %s: %v allocations", c.paths, c.from, c.at, n)
+		}
+	}
+}
+
+func TestMayCarry(t *testing.T) {
+	t.Parallel()
+	const plain = "version: 1\nactivities: {sale: [{paths: [/buy]}]}\nrules: [{id: a, activity: sale, countries: [DE], from: 2024-01-01}]\ntime_zone: UTC\n"
+	carrying := parse(t, strings.Replace(plain, "{paths: [/buy]}", "{paths: [/buy], hosts: [s], fields: [{query: id}]}", 1))
+	for _, c := range []struct {
+		p    *Policy
+		req  Request
+		want bool
+	}{
+		{carrying, Request{Host: "s", Paths: []string{"/x", "/buy/it"}}, true},
+		{carrying, Request{Host: "s", Paths: []string{"/x"}}, false},
+		{carrying, Request{Host: "t", Paths: []string{"/buy"}}, false},
+		{parse(t, plain), Request{Host: "s", Paths: []string{"/buy"}}, false},
+	} {
+		if got := c.p.MayCarry(&c.req); got != c.want {
+			t.Errorf("%s %q: %t", c.req.Host, c.req.Paths, got)
 		}
 	}
 }

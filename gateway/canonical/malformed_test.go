@@ -158,3 +158,38 @@ func TestReadRefusesAHostBesideTheAuthorityOfHTTP2(t *testing.T) {
 		t.Error("a good host beside a bad one is read")
 	}
 }
+
+func TestReadRefusesLengthsThatAreNoneInHTTP2(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lengths []string
+		good    bool
+	}{
+		{nil, true},
+		{[]string{"0"}, true},
+		{[]string{"005"}, true},
+		{[]string{"5", "5"}, true},
+		{[]string{"5", "6"}, false},
+		{[]string{"+5"}, false},
+		{[]string{"-5"}, false},
+		{[]string{"5, 5"}, false},
+		{[]string{" 5"}, false},
+		{[]string{"5\x00"}, false},
+		{[]string{""}, false},
+		{[]string{"0x5"}, false},
+	} {
+		r := &http.Request{Method: "POST", RequestURI: "/x", Host: "shop.example", ProtoMajor: 2, Header: http.Header{}}
+		if c.lengths != nil {
+			r.Header["Content-Length"] = c.lengths
+		}
+		out := rules.Request{Paths: []string{"/before"}}
+		err := Read(r, &out)
+		if (err == nil) != c.good {
+			t.Errorf("%q: %v", c.lengths, err)
+		}
+		var m *Malformed
+		if err != nil && (!errors.As(err, &m) || m.Cause != CauseBody || len(out.Paths) != 0) {
+			t.Errorf("%q: %v, %q", c.lengths, err, out.Paths)
+		}
+	}
+}
