@@ -84,6 +84,9 @@ func isUnicode(charset string) bool {
 
 // tooNested reports whether arrays and objects are nested deeper than they may be.
 func tooNested(text string) bool {
+	if strings.Count(text, "{")+strings.Count(text, "[") <= mostNesting {
+		return false
+	}
 	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
