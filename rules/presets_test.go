@@ -38,7 +38,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s: another host is claimed", name)
 		}
 	}
-	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky wsus" {
+	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky magento2 medusa opencart prestashop saleor shopify vendure woocommerce wsus" {
 		t.Errorf("presets %s", got)
 	}
 }
@@ -76,7 +76,11 @@ func TestExampleOf(t *testing.T) {
 	t.Parallel()
 	for _, name := range Presets() {
 		text, err := ExampleOf(name)
-		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: [updates.example]}\n") || strings.Contains(string(text), "/updates]") {
+		host, paths := "updates.example", "/updates]"
+		if preset, _ := PresetText(name); strings.Contains(string(preset), "\nactivity: sale\n") {
+			host, paths = "shop.example", "/checkout, /buy]"
+		}
+		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: ["+host+"]}\n") || strings.Contains(string(text), paths) {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
 		parse(t, string(text))
