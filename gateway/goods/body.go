@@ -41,7 +41,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 		c := reader{content: content, t: t, sure: i == 0, forms: forms, values: values, operations: operations}
 		found = append(found, c.read()...)
 	}
-	takeOperations(asked, found, operations)
+	takeOperations(asked, found, operations, opts)
 }
 
 // reader reads one content of a body.

@@ -46,7 +46,7 @@ func (p *place) takeInner(value string) {
 	}
 	inner := *p
 	inner.name, inner.inner = p.inner, ""
-	takeParams(query, places{inner})
+	takeQuery(query, places{inner})
 }
 
 // one reads one product.
