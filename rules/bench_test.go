@@ -136,24 +136,23 @@ func TestCarriedAllocatesNothing(t *testing.T) {
 	}
 }
 
-// best is the time of a decision in the best of several short runs, so that noise must hit all of them to mislead.
-func best(p *Policy, req *Request) time.Duration {
-	o, at := from("FR"), time.Unix(1.8e9, 0)
-	least := time.Hour
-	for range 20 {
-		start := time.Now()
-		for range 2000 {
-			decision = p.Decide(req, o, at)
-		}
-		least = min(least, time.Since(start))
-	}
-	return least
-}
-
+// compareSizes takes the best of many short runs of either policy, in turn, so that noise must hit all of one to mislead.
 func compareSizes(t *testing.T, few, many *Policy, req *Request, what string) {
 	t.Helper()
-	small, large := best(few, req), best(many, req)
-	t.Logf("%s: %.0f ns with few, %.0f ns with many", what, float64(small)/2000, float64(large)/2000)
+	const runs = 200
+	o, at := from("FR"), time.Unix(1.8e9, 0)
+	spent := func(p *Policy) time.Duration {
+		start := time.Now()
+		for range runs {
+			decision = p.Decide(req, o, at)
+		}
+		return time.Since(start)
+	}
+	small, large := time.Hour, time.Hour
+	for range 100 {
+		small, large = min(small, spent(few)), min(large, spent(many))
+	}
+	t.Logf("%s: %.0f ns with few, %.0f ns with many", what, float64(small)/runs, float64(large)/runs)
 	if large > 2*small {
 		t.Errorf("%s: %v with many, %v with few", what, large, small)
 	}

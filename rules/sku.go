@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -92,9 +93,10 @@ func likeSKU(pattern, sku string) bool {
 	return false
 }
 
-// holds reports whether the matcher knows SKUs of the product.
+// holds reports whether the matcher knows SKUs of the product. The products must have been added in their order.
 func (m *skuMatcher) holds(product int32) bool {
-	return slices.ContainsFunc(m.elements, func(e skuElement) bool { return e.product == product })
+	_, ok := slices.BinarySearchFunc(m.elements, product, func(e skuElement, product int32) int { return cmp.Compare(e.product, product) })
+	return ok
 }
 
 // foldSKU returns a SKU, or a pattern of SKUs, as it is compared: without blanks around it and with its letter case folded.

@@ -33,7 +33,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 	}
 	raw, err := readBody(w, r, opts)
 	if len(raw) == 0 && err == nil && len(r.Header["Content-Type"]) == 0 {
-		takeOperations(asked, nil, operations)
+		takeOperations(asked, nil, operations, opts)
 		return // it takes no type to say nothing
 	}
 	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts.MostBytes)
@@ -45,7 +45,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 		c := reader{content: content, t: t, sure: i == 0, forms: forms, values: values, operations: operations}
 		found = append(found, c.read()...)
 	}
-	takeOperations(asked, found, operations)
+	takeOperations(asked, found, operations, opts)
 }
 
 // reader reads one content of a body.

@@ -73,7 +73,10 @@ func TestEncodings(t *testing.T) {
 			t.Errorf("%s that is cut off gives %+v", coding, got)
 		}
 		bomb := encode(coding, append(body, bytes.Repeat([]byte(" "), 1<<20)...))
-		check(t, read(encoded("", coding, bomb), c), true, true, "7")
+		got := read(encoded("", coding, bomb), c)
+		if !got.Undetermined || !got.Present && coding != "zstd" && coding != "br" { // Which say before how long they are.
+			t.Errorf("%s that is too long gives %+v", coding, got)
+		}
 	}
 	hidden := post("/", form, "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x00&id=7&\x00"+string(encode("gzip", nil)[10:]))
 	hidden.Header.Set("Content-Encoding", "gzip")

@@ -15,8 +15,16 @@ const mostNesting = 512
 
 // looksLikeJSON reports whether a content begins as an object or array does, in any encoding of Unicode.
 func looksLikeJSON(content []byte) bool {
-	content = bytes.TrimLeft(content, "\xef\xbb\xbf\xfe\xff\x00 \t\r\n")
-	return len(content) > 0 && (content[0] == '{' || content[0] == '[')
+	for _, c := range content {
+		switch c {
+		case '{', '[':
+			return true
+		case ' ', '\t', '\r', '\n', 0, 0xef, 0xbb, 0xbf, 0xfe, 0xff: // White space and byte order marks.
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // jsonTexts returns the JSON texts that a content may be: it is read as UTF-8 always, because not every shop looks at

@@ -2,6 +2,7 @@ package goods
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
@@ -13,8 +14,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// mostCodings is how many content codings a body may have on top of each other.
-const mostCodings = 3
+const (
+	// mostCodings is how many content codings a body may have on top of each other.
+	mostCodings = 3
+	// A body may decode to mostExpansion times its length, and to mostUnasked beyond that. Carts shrink to a tenth or a
+	// twentieth of their length, zip bombs to a thousandth.
+	mostExpansion = 32
+	mostUnasked   = 32 << 10
+)
 
 var errUnknownCoding = errors.New("the content coding is not known")
 
@@ -35,6 +42,7 @@ func decodings(body []byte, header []string, most int64) (contents [][]byte, sou
 	case len(codings) > mostCodings:
 		return [][]byte{body}, false
 	}
+	most = min(most, mostUnasked+mostExpansion*int64(len(body)))
 	content := body
 	for i := len(codings) - 1; i >= 0; i-- {
 		decoded, err := decode(content, codings[i], most)
@@ -65,16 +73,20 @@ func decode(content []byte, coding string, most int64) ([]byte, error) {
 		}
 		return drain(flate.NewReader(bytes.NewReader(content)), most)
 	case "br":
+		// The decoder hands out nothing before a whole window of it is there.
+		if firstBrotliBlock(content) > most {
+			return nil, errTooLong
+		}
 		return drain(brotli.NewReader(from), most)
 	case "zstd":
-		// Eight megabytes are what a decoder must support (RFC 9659, section 3).
-		z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(8<<20))
+		// Eight megabytes of window are what a decoder must support (RFC 9659, section 3). Read at once, it needs none.
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderMaxMemory(uint64(most)))
 		if err != nil {
 			return nil, err
 		}
 		defer z.Close()
-		return drain(z, most)
+		return z.DecodeAll(content, nil)
 	}
 	return nil, errUnknownCoding
 }
@@ -86,4 +98,28 @@ func drain(from io.Reader, most int64) ([]byte, error) {
 		err = errTooLong
 	}
 	return decoded, err
+}
+
+// firstBrotliBlock returns how long the first meta-block of a Brotli stream is, decoded, or 0 if it does not say (RFC
+// 7932, sections 9.1 and 9.2).
+func firstBrotliBlock(content []byte) int64 {
+	var head [8]byte
+	copy(head[:], content)
+	bits := binary.LittleEndian.Uint64(head[:])
+	take := func(n int) uint64 {
+		v := bits & (1<<n - 1)
+		bits >>= n
+		return v
+	}
+	if take(1) == 1 && take(3) == 0 { // The size of the window, in one, four or seven bits.
+		take(3)
+	}
+	if last := take(1); last == 1 && take(1) == 1 {
+		return 0
+	}
+	nibbles := take(2)
+	if nibbles == 3 {
+		return 0
+	}
+	return int64(take(16+4*int(nibbles))) + 1
 }

@@ -20,7 +20,9 @@ type envelope struct {
 	sent map[string][]gjson.Result
 	// unread says that there are variables that could not be read.
 	unread bool
-	// stored says that the document is named and not sent, or may be.
+	// hashes are the digests by which a document is named, or registered if it is there as well; stored says that one is
+	// named in another way.
+	hashes []string
 	stored bool
 	// blank says that a document is there and is none.
 	blank bool
@@ -60,7 +62,9 @@ func (e *envelope) form(name, value string) {
 	case base == "variables":
 		e.object(gjson.Parse(value), value)
 	case base == "extensions" && nested:
-		e.stored = e.stored || strings.Contains(indices, "sha256Hash")
+		if strings.Contains(indices, "sha256Hash") {
+			e.hashes = append(e.hashes, value)
+		}
 	case base == "extensions":
 		e.extensions(gjson.Parse(value))
 	case base == "query" && !nested:
@@ -91,11 +95,13 @@ func (e *envelope) object(value gjson.Result, text string) {
 }
 
 func (e *envelope) extensions(value gjson.Result) {
-	for _, hash := range []string{"persistedQuery.sha256Hash", "persistedQuery"} {
-		eachValue(value, strings.Split(hash, "."), "", func(_ string, value gjson.Result) {
-			e.stored = e.stored || value.Type != gjson.Null
+	eachValue(value, []string{"persistedQuery"}, "", func(_ string, persisted gjson.Result) {
+		named := false
+		eachValue(persisted, []string{"sha256Hash"}, "", func(_ string, hash gjson.Result) {
+			e.hashes, named = append(e.hashes, hash.String()), true
 		})
-	}
+		e.stored = e.stored || !named && persisted.Type != gjson.Null
+	})
 }
 
 // envelopesOf reads the GraphQL requests of a JSON text: one, or a batch of them.
@@ -175,6 +181,7 @@ func (e *envelope) merge(other envelope) {
 	e.variables = append(e.variables, other.variables...)
 	e.fields = append(e.fields, other.fields...)
 	e.unread = e.unread || other.unread
+	e.hashes = append(e.hashes, other.hashes...)
 	e.stored = e.stored || other.stored
 	e.blank = e.blank || other.blank
 }

@@ -20,6 +20,13 @@ type Options struct {
 	MostBytes int64
 	// Patience is how long the client may take to send it.
 	Patience time.Duration
+	// Stored returns the document that has the SHA-256 digest given in lower-case hexadecimal, for persisted queries, which
+	// have that in place of a document. What it does not know is undetermined. It may be nil.
+	Stored func(hash string) (document string, known bool)
+	// Registered is told the documents that come together with their digests, which shops keep for the queries to come.
+	// Only a digest that is the document's is told. Anyone can send them: whoever keeps them has to keep to a bound. It
+	// may be nil.
+	Registered func(hash, document string)
 }
 
 // Read reads what the carriers' fields hold, and returns one rules.Carried for each carrier, in order.
@@ -43,11 +50,11 @@ func Read(w http.ResponseWriter, r *http.Request, paths []string, carriers []*ru
 	places, findings := survey(carriers, out)
 	query := rawQuery(r)
 	takePaths(paths, places)
-	takeParams(query, places.of(rules.InQuery, rules.InParam))
+	takeQuery(query, places.of(rules.InQuery, rules.InParam))
 	if places = places.possible(); hasBody(r) {
 		takeBody(w, r, query, places, opts)
 	} else {
-		takeOperations(operationOf(query), nil, places.of(rules.InGraphQL))
+		takeOperations(operationOf(query), nil, places.of(rules.InGraphQL), opts)
 	}
 	for i := range findings {
 		findings[i].settle()

@@ -15,7 +15,7 @@ const (
 )
 
 // takeOperations reads the GraphQL requests of a body, to each of which belongs what the query of the target holds.
-func takeOperations(asked envelope, found []envelope, places places) {
+func takeOperations(asked envelope, found []envelope, places places, opts Options) {
 	if len(places) == 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func takeOperations(asked envelope, found []envelope, places places) {
 	for i := range found {
 		e := &found[i]
 		e.merge(asked)
-		if e.stored && (len(e.queries) == 0 || e.blank) {
+		if !e.persisted(opts) {
 			// The document is one that the shop knows and the gateway does not.
 			places.present()
 			places.undetermined()
@@ -47,7 +47,7 @@ func (all places) present() {
 // budget is what the documents of a request may cost.
 type budget struct{ tokens, documents int }
 
-// spend parses a document.
+// parse parses a document, if that is still within the budget.
 func (b *budget) parse(query string) (*ast.QueryDocument, bool) {
 	if b.documents--; b.documents < 0 || b.tokens <= 0 {
 		return nil, false

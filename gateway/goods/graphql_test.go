@@ -110,6 +110,7 @@ func TestEnvelopes(t *testing.T) {
 	}{
 		{"application/graphql", "/", "application/graphql", strings.Replace(doc, "$id)", "7)", 1), true, false, []string{"7"}},
 		{"a form with variables", "/", form, "query=" + url.QueryEscape(doc) + "&variables[id]=7", true, false, []string{"7"}},
+		{"a form with lists", "/", form, "query=" + url.QueryEscape(doc) + "&variables[id][0]=7&variables[id][]=8", true, false, []string{"7", "8"}},
 		{"a form with other variables", "/", form, "query=" + url.QueryEscape(doc) + "&variables[ids]=7&variables[id][x]=7", true, false, nil},
 		{"JSON said to be a form", "/", form, graphqlBody(doc, `{"id":7}`, ""), true, false, []string{"7"}},
 		{"JSON said to be text", "/", "text/plain", graphqlBody(doc, `{"id":7}`, ""), true, true, []string{"7"}},

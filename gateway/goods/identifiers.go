@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// globalIDs returns the global ids that the text may stand for: gid://shopify/ProductVariant/7 as Shopify writes
-// them and ProductVariant:7 as Relay does, both as they are or in base64.
+// globalIDs returns the global ids that the text may stand for: gid://shopify/ProductVariant/7, as it is or in base64,
+// and ProductVariant:7, which Relay's rules have in base64 only. A SKU may look like that.
 func globalIDs(text string) []string {
-	if isGlobalID(text) {
+	if strings.HasPrefix(text, "gid://") && isGlobalID(text) {
 		return []string{text}
 	}
-	if len(text) < 4 {
+	if len(text) < 4 || digits(text, 0) == len(text) {
 		return nil
 	}
 	var names []string

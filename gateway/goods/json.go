@@ -45,14 +45,16 @@ func (p *place) takeValue(value gjson.Result) {
 		p.take(value.Str)
 	case value.Type == gjson.Number:
 		p.take(value.Raw)
-		p.add(jsNumber(value.Raw))
+		if p.inner == "" {
+			p.add(jsNumber(value.Raw))
+		}
 	default:
 		p.out.Present = true
 		p.out.Undetermined = p.out.Undetermined || value.IsObject()
 	}
 }
 
-// pathOf cuts a path at its dots. Backslashes are kept for glob's sake only before a dot.
+// pathOf cuts a path at its dots, but for those behind a backslash.
 func pathOf(path string) []string {
 	if !strings.Contains(path, `\`) {
 		return strings.Split(path, ".")

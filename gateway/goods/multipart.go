@@ -21,19 +21,17 @@ type part struct {
 // LF, something may stand before the first boundary and behind the last, and that may be missing. eachPart reports whether
 // the boundary is there at all.
 func eachPart(body, boundary string, f func(part)) bool {
-	delimiter := "--" + boundary
-	if !strings.HasPrefix(body, delimiter) {
-		i := strings.Index(body, "\n"+delimiter)
-		if i < 0 {
-			return false
-		}
-		body = body[i+1:]
+	delimiter := "\n--" + boundary
+	var content string
+	more := strings.HasPrefix(body, delimiter[1:])
+	if more {
+		body = body[len(delimiter)-1:]
+	} else if _, body, more = strings.Cut(body, delimiter); !more {
+		return false
 	}
-	for more := true; more; {
-		body = body[len(delimiter):]
-		var content string
-		if content, body, more = strings.Cut(body, "\n"+delimiter); more {
-			body = delimiter + body
+	for more {
+		content, body, more = strings.Cut(body, delimiter)
+		if more {
 			content = strings.TrimSuffix(content, "\r")
 		}
 		line, content, ok := strings.Cut(content, "\n")
@@ -56,8 +54,7 @@ func parsePart(content string) (p part, ok bool) {
 		content = rest
 		switch {
 		case line == "":
-			p.values = []string{content}
-			p.read(header)
+			p.read(header, content)
 			return p, len(p.names) > 0
 		case !more:
 			return p, false
@@ -69,8 +66,11 @@ func parsePart(content string) (p part, ok bool) {
 	}
 }
 
-// read reads the lines of a header.
-func (p *part) read(header []string) {
+// read reads the lines of a header, and the content as they tell.
+func (p *part) read(header []string, content string) {
+	if len(header) > 0 {
+		p.values = append(p.values, content)
+	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ":")
 		lower := strings.ToLower(value)
@@ -78,7 +78,7 @@ func (p *part) read(header []string) {
 		case "content-disposition":
 			p.disposition(value)
 		case "content-transfer-encoding":
-			p.transferred(strings.TrimSpace(lower))
+			p.transferred(strings.TrimSpace(lower), content)
 		case "content-type":
 			for _, charset := range parameters(value, lower, "charset") {
 				p.odd = p.odd || !isUnicode(strings.ToLower(charset))
@@ -107,11 +107,11 @@ func (p *part) disposition(header string) {
 }
 
 // transferred decodes a value that is in base64, which PHP does not.
-func (p *part) transferred(coding string) {
+func (p *part) transferred(coding, content string) {
 	switch coding {
 	case "", "7bit", "8bit", "binary":
 	case "base64":
-		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(p.values[0]), ""))
+		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), ""))
 		if err != nil {
 			p.odd = true
 			return

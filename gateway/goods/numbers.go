@@ -118,13 +118,11 @@ func unslashed(text string) string {
 // integer.
 func jsNumber(text string) string {
 	text = strings.TrimFunc(text, isBlank)
-	if len(text) > 2 && text[0] == '0' {
-		if base := map[byte]int{'x': 16, 'o': 8, 'b': 2}[text[1]|0x20]; base != 0 {
-			if n, err := strconv.ParseUint(text[2:], base, 64); err == nil {
-				return strconv.FormatUint(n, 10)
-			}
-			return ""
+	if base := jsBase(text); base != 10 {
+		if n, err := strconv.ParseUint(text[2:], base, 64); err == nil {
+			return strconv.FormatUint(n, 10)
 		}
+		return ""
 	}
 	n, integer := decimal(text)
 	if n == 0 || n != len(text) {
@@ -138,6 +136,20 @@ func jsNumber(text string) string {
 		return ""
 	}
 	return strconv.FormatInt(int64(f), 10)
+}
+
+func jsBase(text string) int {
+	if len(text) > 2 && text[0] == '0' {
+		switch text[1] | 0x20 {
+		case 'x':
+			return 16
+		case 'o':
+			return 8
+		case 'b':
+			return 2
+		}
+	}
+	return 10
 }
 
 // pythonInt returns the integer that Python's int() makes of the text: digits of any script, with single underscores

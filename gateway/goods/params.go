@@ -15,6 +15,14 @@ func takeParams(raw string, places places) {
 	eachParam(raw, func(name, value string) { takeParam(name, value, true, places) })
 }
 
+// takeQuery reads the query of a target. What follows a number sign is part of it for some and cut off by others.
+func takeQuery(raw string, places places) {
+	takeParams(raw, places)
+	if cut := strings.IndexByte(raw, '#'); cut >= 0 {
+		takeParams(raw[:cut], places)
+	}
+}
+
 // eachParam calls f with every name, decoded, and its value as it came.
 func eachParam(raw string, f func(name, value string)) {
 	for raw != "" {
@@ -54,10 +62,6 @@ func takeParam(name, value string, escaped bool, places places) {
 			p.take(star)
 		default:
 			p.take(value)
-			// What follows a number sign is no part of the target for those who cut it off.
-			if cut := strings.IndexByte(value, '#'); cut >= 0 {
-				p.take(value[:cut])
-			}
 		}
 	}
 }

@@ -70,6 +70,8 @@ func TestQuery(t *testing.T) {
 		{"node", "query id", "id=0x7", true, []string{"7", "0x7"}},
 		{"node", "query p.id", "p_id=7", false, nil},
 		{"python", "query id", "id=1_1", true, []string{"11", "1_1"}},
+		{"php", "query group[*] key", "group[11][a]=1&group[b", true, []string{"11"}},
+		{"php", "query product", "product=KL1#top&x=1", true, []string{"KL1", "KL1#top"}},
 		{"exact", "query sku", "sku=+KL1+", true, []string{"KL1"}},
 		{"exact", "param sku", "sku=KL1", true, []string{"KL1"}},
 		{"exact", "query a*b*c*d", "a1b2c3d=KL1", true, []string{"KL1"}},

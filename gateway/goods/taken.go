@@ -86,7 +86,7 @@ func (t *takenBody) problem() error {
 	switch {
 	case len(t.read) > t.most:
 		return errTooLong
-	case t.err == io.EOF:
+	case errors.Is(t.err, io.EOF):
 		return nil
 	}
 	return t.err
@@ -95,8 +95,9 @@ func (t *takenBody) problem() error {
 // letGo makes the connection give up a body that is still awaited when the request has been answered. The server would
 // otherwise wait for it, because it closes the body and cannot while it is being read.
 func (t *takenBody) letGo(w http.ResponseWriter, r *http.Request) {
-	if w == nil {
-		return
+	deadline := deadlineOf(w)
+	if deadline == nil || r.ProtoMajor != 1 {
+		return // HTTP/2 ends the stream by itself.
 	}
 	context.AfterFunc(r.Context(), func() {
 		t.mu.Lock()
@@ -104,10 +105,27 @@ func (t *takenBody) letGo(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-t.done:
 		default:
-			// Where there are no deadlines there is nothing else to be done.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+			_ = deadline.SetReadDeadline(time.Unix(1, 0))
 		}
 	})
+}
+
+// deadliner is a connection as net/http shows it to its handlers.
+type deadliner interface{ SetReadDeadline(time.Time) error }
+
+// deadlineOf returns what http.ResponseController would use. It is looked for while the request is being handled, since
+// frameworks use their writers for other requests afterwards.
+func deadlineOf(w http.ResponseWriter) deadliner {
+	for {
+		if d, ok := w.(deadliner); ok {
+			return d
+		}
+		wrapped, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = wrapped.Unwrap()
+	}
 }
 
 // Read yields what was read, then the rest.

@@ -51,7 +51,7 @@ func (p *place) takeInner(value string) {
 	}
 	inner := *p
 	inner.name, inner.inner = p.inner, ""
-	takeParams(query, places{inner})
+	takeQuery(query, places{inner})
 }
 
 // one reads one product.

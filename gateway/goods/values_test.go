@@ -17,7 +17,8 @@ func TestNumbers(t *testing.T) {
 		{"php", "4.3e1", "43"}, {"php", "\t\n43", "43"}, {"php", "43abc", "43"}, {"php", "-43", "43"},
 		{"php", ".43e2", "43"}, {"php", "43.", "43"}, {"php", "43e", "43"}, {"php", "43e+", "43"},
 		{"php", "0x2b", "0"}, {"php", "４３", ""}, {"php", "\u00a043x", ""}, {"php", "abc", ""},
-		{"php", "00000000000000000000043", "43"}, {"php", "1e999", ""}, {"php", "18446744073709555712.0", "4096"},
+		{"php", "00000000000000000000043", "43"}, {"php", "1e999", ""}, {"php", "18446744073709555712.0", "4096"}, {"php", "27670116110564327424.0", ""},
+		{"php", "27670116110564331520.0", "9223372036854771712"},
 		{"php", `\43`, "43"}, {"php", "4\x003", "43"}, {"php", `4\003`, "43"},
 		{"node", "07", "7"}, {"node", " 7 ", "7"}, {"node", "7.0", "7"}, {"node", "0x7", "7"}, {"node", "0B111", "7"},
 		{"node", "0o7", "7"}, {"node", "7e0", "7"}, {"node", ".7e1", "7"}, {"node", "70e-1", "7"}, {"node", "+7", "7"},
@@ -60,7 +61,7 @@ func TestGlobalIDs(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"KL1", "variant_01M80YZGF15BWDF65V3", "S21hcnQgd29yZHM", ":7", "a:", "a:\x01", "ab", "A", "ABCDE"} {
+	for _, text := range []string{"KL1", "KL:7", "variant_01M80YZGF15BWDF65V3", "S21hcnQgd29yZHM", ":7", "a:", "a:\x01", "ab", "A", "ABCDE"} {
 		if names := globalIDs(text); names != nil {
 			t.Errorf("%q is taken for %q", text, names)
 		}
