@@ -331,7 +331,7 @@ func sellPrestaShop(s *speller, id string) *shopRow {
 	does, n := draw(s, "add", "update"), s.phpNumber(id)
 	path, params := draw(s, "/cart", "/en/cart"), []pair{{does, draw(s, "1", "")}, {"id_product", n}, {"id_product_attribute", "12"}, {"qty", "1"}}
 	if s.chance(50) {
-		path, params = draw(s, "/index.php", "/", "/fr/index.php"), append(params, pair{"controller", "cart"})
+		path, params = draw(s, "/index.php", "/", "/fr/index.php"), append(params, pair{"controller", draw(s, "cart", "cart", "Cart", "c-art", `c\art`)})
 	}
 	r := &shopRow{Target: path}
 	if s.chance(50) {

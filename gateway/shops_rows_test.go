@@ -99,9 +99,11 @@ var misrecorded = []string{"woocommerce-053"}
 // variation by its parent's and some attributes.
 var families = map[string][]string{"woocommerce 15": {"14"}, "woocommerce 16": {"14"}}
 
-// presetOf is the preset of each platform that has one. There are rows of further shops, whose requests name more than fields
-// can say: which value of another parameter makes them a sale.
-var presetOf = map[string]string{"vendure": "vendure", "medusa": "medusa", "saleor": "saleor"}
+// presetOf is the preset of each platform of the rows.
+var presetOf = map[string]string{
+	"woocommerce": "woocommerce", "opencart": "opencart", "opencart3": "opencart", "vendure": "vendure", "medusa": "medusa",
+	"magento2": "magento2", "shopify": "shopify", "prestashop": "prestashop", "saleor": "saleor",
+}
 
 // shopPolicy forbids the United States one product of a shop.
 func shopPolicy(platform, id string) string {

@@ -9,10 +9,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/andybalholm/brotli"
 )
 
 // speller writes one thing in the many ways in which shops read it. What it draws follows from its seed.
@@ -215,13 +218,18 @@ func (s *speller) jsonBody(r *shopRow, node bool, v any) {
 	text, kind := s.json(v), draw(s, "application/json", "application/json", "application/json; charset=utf-8", "Application/JSON")
 	body := []byte(text)
 	if node {
-		switch s.IntN(6) {
+		switch s.IntN(7) {
 		case 0:
 			body = append([]byte("\xef\xbb\xbf"), body...)
 		case 1:
 			kind, body = "application/json; charset=utf-16le", utf16Of(text, binary.LittleEndian, s.chance(50))
 		case 2:
 			kind, body = "application/json; charset=utf-16", utf16Of(text, binary.LittleEndian, true)
+		case 3:
+			kind, body = "application/json; charset=utf-32le", nil
+			for _, r := range text {
+				body = binary.LittleEndian.AppendUint32(body, uint32(r))
+			}
 		}
 		body = s.coded(r, body)
 	}
@@ -232,7 +240,7 @@ func (s *speller) jsonBody(r *shopRow, node bool, v any) {
 // coded compresses a body now and then, and says so in the row.
 func (s *speller) coded(r *shopRow, body []byte) []byte {
 	var b bytes.Buffer
-	switch s.IntN(5) {
+	switch s.IntN(6) {
 	case 0:
 		w := gzip.NewWriter(&b)
 		_, _ = w.Write(body) // a buffer takes everything
@@ -243,6 +251,11 @@ func (s *speller) coded(r *shopRow, body []byte) []byte {
 		_, _ = w.Write(body)
 		_ = w.Close()
 		r.Headers = append(r.Headers, [2]string{"Content-Encoding", "deflate"})
+	case 2:
+		w := brotli.NewWriter(&b)
+		_, _ = w.Write(body)
+		_ = w.Close()
+		r.Headers = append(r.Headers, [2]string{"Content-Encoding", "br"})
 	default:
 		return body
 	}
@@ -408,4 +421,13 @@ func (s *speller) stripped(route, junk string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// formOf codes pairs without any odd spelling.
+func formOf(pairs ...pair) string {
+	v := url.Values{}
+	for _, p := range pairs {
+		v.Add(p[0], p[1])
+	}
+	return v.Encode()
 }

@@ -12,7 +12,7 @@ func (p *Policy) Carriers() []*Carrier { return slices.Clone(p.carriers) }
 // carry makes an element of an activity a carrier.
 func (p *Policy) carry(s selector, activity string, owner int32) {
 	id := len(p.carriers)
-	p.carriers = append(p.carriers, &Carrier{ID: id, Activity: activity, Dialect: s.dialect, Fields: s.fields, Claims: !s.carried})
+	p.carriers = append(p.carriers, &Carrier{ID: id, Activity: activity, Dialect: s.dialect, Fields: s.fields, Where: s.where, Claims: !s.carried})
 	p.owners = append(p.owners, owner)
 	p.carrying.add(s, int32(id))
 }

@@ -10,6 +10,8 @@ type Carrier struct {
 	Dialect Dialect
 	// Fields are where a product may be carried; at least one.
 	Fields []Field
+	// Where are conditions, of which a request must meet all: to one that does not, the carrier is as if it were not there.
+	Where []Condition
 	// Claims reports whether the element's hosts and paths alone make a request one of the activity. Otherwise only a
 	// request does that carries something in one of the fields.
 	Claims bool
@@ -41,6 +43,16 @@ type Field struct {
 	Key bool
 	// Split separates several products in one value, and Cut ends each; none where there is one.
 	Split, Cut string
+}
+
+// Condition is that a parameter is there, with a certain value or with any.
+type Condition struct {
+	// In is InQuery, InForm or InParam.
+	In FieldPlace
+	// Name is the parameter's, as in Field.
+	Name string
+	// Is is what its value must be, in any case and with * for any part of it; empty for any value.
+	Is string
 }
 
 // FieldPlace is a part of a request.

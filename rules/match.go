@@ -16,6 +16,7 @@ type selector struct {
 	skus         []string // folded
 	dialect      Dialect  // empty without fields
 	fields       []Field
+	where        []Condition
 	carried      bool
 }
 

@@ -13,7 +13,7 @@ import (
 
 // The keys of an element of an activity, of one of a product, and of a field.
 var (
-	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when"}
+	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when", "where"}
 	productKeys  = []string{"all", "hosts", "paths", "skus"}
 	fieldKeys    = append(slices.Clone(fieldPlaces), "key", "split", "cut")
 )
@@ -77,7 +77,7 @@ func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
 	case !given("hosts", "paths", "preset", "skus", "fields"):
 		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
 	}
-	for _, key := range []string{"dialect", "when"} {
+	for _, key := range []string{"dialect", "when", "where"} {
 		if v[key] != nil && preset != nil {
 			l.fail(v[key], "%s is given beside preset in %s; leave it out, because the preset says it", key, what)
 		}
@@ -111,6 +111,12 @@ func (r *reader) element(v map[string]ast.Node, what, below string) (s selector)
 		word, _ := r.word(n, "when", []string{whenCarried})
 		s.carried = word != ""
 	}
+	if n, ok := v["where"]; ok {
+		s.where = r.readWhere(n)
+		if !s.carried && v["preset"] == nil {
+			r.fail(n, "where is given without when: carried in %s; write that beside it, because only what meets the conditions is of the activity", what)
+		}
+	}
 	return s
 }
 
@@ -132,6 +138,37 @@ func (r *reader) readFields(n ast.Node, below string) []Field {
 		fields = append(fields, f)
 	}
 	return sortFields(fields)
+}
+
+// readWhere reads the conditions of an element.
+func (r *reader) readWhere(n ast.Node) []Condition {
+	places := []string{string(InQuery), string(InForm), string(InParam)}
+	var all []Condition
+	for _, element := range r.list(n, "where") {
+		v := r.keys(element, "a condition", append(slices.Clone(places), "is"))
+		given := slices.DeleteFunc(slices.Clone(places), func(place string) bool { return v[place] == nil })
+		if len(given) != 1 {
+			r.fail(element, "a condition is about exactly one parameter; give one of %s", strings.Join(places, ", "))
+			continue
+		}
+		c := Condition{In: FieldPlace(given[0]), Name: r.printable(v, given[0]), Is: r.printable(v, "is")}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b Condition) int { return bytes.Compare(marshal(a.text()), marshal(b.text())) })
+	return slices.Compact(all)
+}
+
+// printable reads a text that a policy can be printed with; the key may be left out.
+func (r *reader) printable(v map[string]ast.Node, key string) string {
+	n, ok := v[key]
+	if !ok {
+		return ""
+	}
+	text, ok := r.text(n, key)
+	if ok && !printable(text) {
+		r.fail(n, "%s %q is empty or holds what cannot be printed; write it without, or leave it out", key, text)
+	}
+	return text
 }
 
 // sortFields sorts the fields and leaves out those that stand twice.
@@ -158,12 +195,12 @@ func (r *reader) readField(n ast.Node, below string) (f Field) {
 	if key, ok := v["key"]; ok {
 		b, isBool := key.(*ast.BoolNode)
 		f.Key = isBool && b.Value
-		parameter := f.In == InQuery || f.In == InForm || f.In == InParam
+		parameter := f.In == InQuery || f.In == InForm || f.In == InParam || f.In == InJSON
 		switch {
 		case !f.Key:
 			r.fail(key, "key can only be true; leave it out otherwise")
 		case !parameter || !strings.Contains(f.Name, "*"):
-			r.fail(key, "key: true is for the name of a parameter, in which * stands for the product; write one such as {form: \"quantity[*]\", key: true}")
+			r.fail(key, "key: true is for the name of a parameter or a key of JSON, in which * stands for the product; write one such as {form: \"quantity[*]\", key: true}")
 		}
 	}
 	f.Split, f.Cut = r.character(v, "split"), r.character(v, "cut")

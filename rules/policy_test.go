@@ -324,6 +324,9 @@ func randomCarriers(r *rand.Rand) []any {
 			map[string]any{"json": "items.#.id"}, map[string]any{"graphql": "add.id"}, map[string]any{"param": "p", "split": ",", "cut": ":"})}
 		if r.IntN(2) == 0 {
 			element["when"] = "carried"
+			if r.IntN(2) == 0 {
+				element["where"] = some(r, map[string]any{"query": "route", "is": "*cart*"}, map[string]any{"form": "add"}, map[string]any{"param": "do", "is": "x"})
+			}
 		}
 		if paths := some(r, "/cart", "/buy", "/about"); element["when"] == nil || r.IntN(2) == 0 {
 			element["paths"] = paths

@@ -34,7 +34,7 @@ func embedded(files fs.FS, folder string) []string {
 
 // The keys of a preset's elements, and of a preset, which is one element itself or lists several.
 var (
-	presetElementKeys = []string{"paths", "dialect", "fields", "when"}
+	presetElementKeys = []string{"paths", "dialect", "fields", "when", "where"}
 	presetKeys        = append([]string{"preset", "activity", "elements"}, presetElementKeys...)
 )
 

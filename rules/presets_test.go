@@ -38,7 +38,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s: another host is claimed", name)
 		}
 	}
-	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky medusa saleor vendure wsus" {
+	if got := strings.Join(Presets(), " "); got != "apt clamav dnf files kaspersky magento2 medusa opencart prestashop saleor shopify vendure woocommerce wsus" {
 		t.Errorf("presets %s", got)
 	}
 }
@@ -76,11 +76,11 @@ func TestExampleOf(t *testing.T) {
 	t.Parallel()
 	for _, name := range Presets() {
 		text, err := ExampleOf(name)
-		host, instead := "updates.example", "/updates]"
-		if name == "vendure" || name == "medusa" || name == "saleor" {
-			host, instead = "shop.example", "/checkout"
+		host, paths := "updates.example", "/updates]"
+		if preset, _ := PresetText(name); strings.Contains(string(preset), "\nactivity: sale\n") {
+			host, paths = "shop.example", "/checkout, /buy]"
 		}
-		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: ["+host+"]}\n") || strings.Contains(string(text), instead) {
+		if err != nil || !strings.Contains(string(text), "\n    - {preset: "+name+", hosts: ["+host+"]}\n") || strings.Contains(string(text), paths) {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}
 		parse(t, string(text))

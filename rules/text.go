@@ -32,6 +32,7 @@ type (
 		Dialect Dialect          `json:"dialect,omitempty"`
 		Fields  []map[string]any `json:"fields,omitempty"`
 		When    string           `json:"when,omitempty"`
+		Where   []map[string]any `json:"where,omitempty"`
 	}
 	ruleText struct {
 		ID        string   `json:"id"`
@@ -103,6 +104,9 @@ func (s *selector) text() selectorText {
 	if s.carried {
 		text.When = whenCarried
 	}
+	for _, c := range s.where {
+		text.Where = append(text.Where, c.text())
+	}
 	return text
 }
 
@@ -116,6 +120,14 @@ func (f Field) text() map[string]any {
 	}
 	if f.Cut != "" {
 		text["cut"] = f.Cut
+	}
+	return text
+}
+
+func (c Condition) text() map[string]any {
+	text := map[string]any{string(c.In): c.Name}
+	if c.Is != "" {
+		text["is"] = c.Is
 	}
 	return text
 }

@@ -32,6 +32,10 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 		operations.undetermined()
 	}
 	raw, err := readBody(w, r, opts)
+	if len(raw) == 0 && err == nil && len(r.Header["Content-Type"]) == 0 {
+		takeOperations(asked, nil, operations, opts)
+		return // it takes no type to say nothing
+	}
 	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts.MostBytes)
 	if err != nil || !sound || t.kinds&unknown != 0 {
 		fail()

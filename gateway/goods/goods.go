@@ -47,15 +47,18 @@ func Read(w http.ResponseWriter, r *http.Request, paths []string, carriers []*ru
 		opts.Patience = DefaultPatience
 	}
 	out := make([]rules.Carried, len(carriers))
-	places := survey(carriers, out)
+	places, findings := survey(carriers, out)
 	query := rawQuery(r)
 	takePaths(paths, places)
 	takeQuery(query, places.of(rules.InQuery, rules.InParam))
-	if !hasBody(r) {
+	if places = places.possible(); hasBody(r) {
+		takeBody(w, r, query, places, opts)
+	} else {
 		takeOperations(operationOf(query), nil, places.of(rules.InGraphQL), opts)
-		return out
 	}
-	takeBody(w, r, query, places, opts)
+	for i := range findings {
+		findings[i].settle()
+	}
 	return out
 }
 
@@ -65,18 +68,20 @@ type place struct {
 	field rules.Field
 	// name is the field's, without what follows the question mark; inner is that.
 	name, inner string
+	// condition is what the place is looked at for, where it is not for products.
+	condition *condition
 }
 
 type places []place
 
-// survey lists the fields of all carriers.
-func survey(carriers []*rules.Carrier, out []rules.Carried) places {
+// survey lists the fields and conditions of all carriers.
+func survey(carriers []*rules.Carrier, out []rules.Carried) (places, []finding) {
 	findings := make([]finding, len(carriers))
 	n := 0
 	for i, c := range carriers {
 		out[i].Carrier = c.ID
 		findings[i] = finding{dialect: c.Dialect, out: &out[i]}
-		n += len(c.Fields)
+		n += len(c.Fields) + len(c.Where)
 	}
 	all := make(places, 0, n)
 	for i, c := range carriers {
@@ -90,8 +95,9 @@ func survey(carriers []*rules.Carrier, out []rules.Carried) places {
 			}
 			all = append(all, p)
 		}
+		all = findings[i].survey(c.Where, all)
 	}
-	return all
+	return all, findings
 }
 
 // of returns the places in any of the given parts of a request.
@@ -119,7 +125,11 @@ func (all places) which(keep func(*place) bool) places {
 // undetermined marks what the places belong to.
 func (all places) undetermined() {
 	for i := range all {
-		all[i].out.Undetermined = true
+		if c := all[i].condition; c != nil {
+			c.unread = true
+		} else {
+			all[i].out.Undetermined = true
+		}
 	}
 }
 

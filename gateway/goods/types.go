@@ -99,10 +99,16 @@ func formsIn(r *http.Request, query string, kinds kind, dialect rules.Dialect) b
 	if kinds&(formKind|multipartKind|unknown) == 0 {
 		return false
 	}
-	if dialect != rules.PHP || r.Method == http.MethodPost {
+	if dialect != rules.PHP {
 		return true
 	}
-	if kinds&(formKind|unknown) == 0 {
+	if kinds&(formKind|multipartKind) == 0 {
+		return false // PHP finds none in a body of any other type, nor in one without
+	}
+	if r.Method == http.MethodPost {
+		return true
+	}
+	if kinds&formKind == 0 {
 		return false
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

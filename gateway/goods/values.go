@@ -11,10 +11,15 @@ import (
 type finding struct {
 	dialect rules.Dialect
 	out     *rules.Carried
+	where   []condition
 }
 
 // take reads the value of a place that is there.
 func (p *place) take(value string) {
+	if p.condition != nil {
+		p.condition.take(value)
+		return
+	}
 	if p.inner != "" {
 		p.takeInner(value)
 		return
