@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -421,13 +420,4 @@ func (s *speller) stripped(route, junk string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// formOf codes pairs without any odd spelling.
-func formOf(pairs ...pair) string {
-	v := url.Values{}
-	for _, p := range pairs {
-		v.Add(p[0], p[1])
-	}
-	return v.Encode()
 }

@@ -223,6 +223,11 @@ func parseField(in FieldPlace, text, below string) (string, error) {
 		if parts := strings.Split(text, "."); len(parts) < 2 || slices.Contains(parts, "") {
 			return "", fmt.Errorf("graphql %q is no argument of a field; write one such as addItemToOrder.productVariantId", text)
 		}
+	case InJSON:
+		// What other readers of such paths take for a condition would here be a key that no request has.
+		if strings.Contains(text, "#(") || slices.Contains(strings.Split(text, "."), "") {
+			return "", fmt.Errorf("json %q is no path of keys; write one such as items.#.id, with # for every element of a list and * for any key", text)
+		}
 	}
 	return text, nil
 }
