@@ -149,7 +149,8 @@ func compareSizes(t *testing.T, few, many *Policy, req *Request, what string) {
 		return time.Since(start)
 	}
 	small, large := time.Hour, time.Hour
-	for range 100 {
+	// On a busy machine, the quickest of a few measurements is not the quickest there is.
+	for i := 0; i < 100 || large > 2*small && i < 2000; i++ {
 		small, large = min(small, spent(few)), min(large, spent(many))
 	}
 	t.Logf("%s: %.0f ns with few, %.0f ns with many", what, float64(small)/runs, float64(large)/runs)
