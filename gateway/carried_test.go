@@ -139,3 +139,34 @@ func TestCarriedAndCaches(t *testing.T) {
 		}
 	}
 }
+
+// TestCarriedBodiesAreAskedFor shows that a client which waits to be asked for its body is asked, and once only, whether the body
+// decides or not.
+func TestCarriedBodiesAreAskedFor(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{policy: carriedPolicy, upstream: newShop(t, digests)})
+	const body = "product_id=4"
+	for _, c := range []struct {
+		buyer, last string
+		want        int
+	}{{american, "3", 451}, {american, "4", 200}, {german, "3", 200}} {
+		conn, reader := g.raw(t, c.buyer, "POST /cart/add HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n")
+		asked, err := http.ReadResponse(reader, nil)
+		must(t, err)
+		if asked.StatusCode != http.StatusContinue {
+			t.Errorf("%s, %s%s: %d before the body was sent", c.buyer, body, c.last, asked.StatusCode)
+			continue
+		}
+		_, err = io.WriteString(conn, body+c.last)
+		must(t, err)
+		res, err := http.ReadResponse(reader, nil)
+		must(t, err)
+		text, err := io.ReadAll(res.Body)
+		must(t, err)
+		res.Body.Close()
+		sum := sha256.Sum256([]byte(body + c.last))
+		if res.StatusCode != c.want || c.want == 200 && string(text) != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s, %s%s: %d %.80q, want %d", c.buyer, body, c.last, res.StatusCode, text, c.want)
+		}
+	}
+}
