@@ -153,6 +153,7 @@ func TestCarriedBodiesAreAskedFor(t *testing.T) {
 		conn, reader := g.raw(t, c.buyer, "POST /cart/add HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n")
 		asked, err := http.ReadResponse(reader, nil)
 		must(t, err)
+		asked.Body.Close()
 		if asked.StatusCode != http.StatusContinue {
 			t.Errorf("%s, %s%s: %d before the body was sent", c.buyer, body, c.last, asked.StatusCode)
 			continue
