@@ -187,6 +187,47 @@ func TestStepsTellTheWay(t *testing.T) {
 	}
 }
 
+// TestStepsTellWhatIsCarried shows that a reader is told what was found, not how often nothing was.
+func TestStepsTellWhatIsCarried(t *testing.T) {
+	t.Parallel()
+	e := explainer(t, `version: 1
+time_zone: UTC
+activities:
+  sale:
+    - {paths: [/cart], fields: [{query: id}], when: carried}
+    - {paths: [/cart], fields: [{query: sku}, {form: sku}], when: carried}
+    - {paths: [/cart], fields: [{json: sku}], when: carried}
+products: {hers: [{skus: [7, 8]}]}
+rules: [{id: always, activity: sale, products: [hers], countries: [US]}]
+`, "")
+	for _, c := range []struct{ query, kind, body, want string }{
+		{"", "", "", "no product where the activity has them"},
+		{"?id=7", "", "", `"7"`},
+		{"?id=7&sku=7", "", "", `"7"`},
+		{"?id=7&sku=9", "", "", `"9" | "7"`},
+		{"?id=7", "application/json", "{", `what else it may carry could not be read | "7"`},
+		{"?sku=7", "text/plain", "x", `"7"; what else it may carry could not be read | what else it may carry could not be read`},
+	} {
+		q := Question{IP: netip.MustParseAddr("50.114.0.1"), URL: "https://shop.example/cart" + c.query, At: time.Unix(1.8e9, 0), Method: "POST", Body: []byte(c.body)}
+		if c.kind != "" {
+			q.Header = http.Header{"Content-Type": {c.kind}}
+		}
+		account, err := e.Explain(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, step := range account.Steps() {
+			if step.About == "carries" {
+				got = append(got, step.Text)
+			}
+		}
+		if got := strings.Join(got, " | "); got != c.want {
+			t.Errorf("%s %q: %s, want %s", c.query, c.body, got, c.want)
+		}
+	}
+}
+
 func TestStepsOfARejectedRequest(t *testing.T) {
 	t.Parallel()
 	e := explainer(t, explainedPolicy, "")

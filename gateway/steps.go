@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,9 +30,7 @@ func (a *Account) Steps() []Step {
 	steps = append(steps, a.countrySteps()...)
 	for _, reading := range a.explanation.Readings {
 		steps = append(steps, Step{"reading", readingWords(reading)})
-		for _, c := range reading.Carried {
-			steps = append(steps, Step{"carries", carriedWords(&c)})
-		}
+		steps = append(steps, carriedSteps(reading.Carried)...)
 		for _, rule := range reading.Rules {
 			if rule.Claims {
 				steps = append(steps, Step{"rule", rule.Rule.ID + " " + a.ruleWords(rule)})
@@ -125,18 +124,33 @@ func readingWords(reading rules.ReadingStep) string {
 	return text
 }
 
-// carriedWords says what was read of the request beside its path.
+// carriedSteps says what was read of the request beside its path. What several places of the policy say alike is said once,
+// and that nothing is carried only if none found anything.
+func carriedSteps(all []rules.Carried) []Step {
+	if len(all) == 0 {
+		return nil
+	}
+	var steps []Step
+	for i := range all {
+		if words := carriedWords(&all[i]); words != "" && !slices.Contains(steps, Step{"carries", words}) {
+			steps = append(steps, Step{"carries", words})
+		}
+	}
+	if len(steps) == 0 {
+		return []Step{{"carries", "no product where the activity has them"}}
+	}
+	return steps
+}
+
+// carriedWords says what was found in one place of the policy, or is empty.
 func carriedWords(c *rules.Carried) string {
 	var words []string
 	for _, id := range c.IDs {
 		words = append(words, strconv.Quote(id))
 	}
 	text := strings.Join(words, ", ")
-	switch {
-	case c.Undetermined:
+	if c.Undetermined {
 		text += "; what else it may carry could not be read"
-	case text == "":
-		text = "no product where the activity has them"
 	}
 	return strings.TrimPrefix(text, "; ")
 }
