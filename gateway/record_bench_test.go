@@ -2,52 +2,66 @@ package gateway_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"gate451/gateway"
 )
 
-// BenchmarkEvidence refuses buyers on 64 connections at once, as fast as they ask. Strict durability should keep at least
-// 70 % of what best effort does.
+// BenchmarkEvidence answers buyers on 64 connections at once, as fast as they ask: refused, or forwarded to a shop that answers at
+// once. Strict durability should keep at least 70 % of what best effort does.
 func BenchmarkEvidence(b *testing.B) {
+	upstream := newShop(b, ok)
 	for _, kind := range []struct{ name, config string }{
-		{"off", ""}, {"best_effort", "evidence: {dir: evidence, durability: best_effort}\n"}, {"strict", "evidence: {dir: evidence}\n"},
+		{"off", ""}, {"best_effort", "evidence: {dir: evidence, allows: all, durability: best_effort}\n"}, {"strict", "evidence: {dir: evidence, allows: all}\n"},
 	} {
-		b.Run(kind.name, func(b *testing.B) {
-			g := start(b, setup{policy: recordedPolicy, config: kind.config, options: func(o *gateway.Options) {
-				o.Logger = slog.New(slog.DiscardHandler)
-			}})
-			b.SetParallelism(32) // times the two processors of the usual machine
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				conn, err := g.dial(american)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				defer conn.Close()
-				for reader := bufio.NewReader(conn); pb.Next(); {
-					_, err := io.WriteString(conn, "GET /cart HTTP/1.1\r\nHost: shop.example\r\n\r\n")
-					if err == nil {
-						var res *http.Response
-						if res, err = http.ReadResponse(reader, nil); err == nil {
-							_, err = io.Copy(io.Discard, res.Body)
-							res.Body.Close()
-							if res.StatusCode != 451 {
-								b.Errorf("%d", res.StatusCode)
-							}
-						}
-					}
+		for _, asked := range []struct {
+			name, buyer string
+			status      int
+		}{{"refused", american, 451}, {"forwarded", german, 200}} {
+			b.Run(asked.name+"/"+kind.name, func(b *testing.B) {
+				g := start(b, setup{policy: recordedPolicy, config: kind.config, upstream: upstream, options: func(o *gateway.Options) {
+					o.Logger = slog.New(slog.DiscardHandler)
+				}})
+				b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0))) // which counts connections for each processor
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					conn, err := g.dial(asked.buyer)
 					if err != nil {
 						b.Error(err)
 						return
 					}
-				}
+					defer conn.Close()
+					for reader := bufio.NewReader(conn); pb.Next(); {
+						if err := ask(conn, reader, asked.status); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
 			})
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
-		})
+		}
 	}
+}
+
+// ask sends a request on a connection and reads its answer, which must have the status.
+func ask(conn io.Writer, reader *bufio.Reader, status int) error {
+	if _, err := io.WriteString(conn, "GET /cart HTTP/1.1\r\nHost: shop.example\r\n\r\n"); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != status {
+		return fmt.Errorf("answered %d, not %d", res.StatusCode, status)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }
