@@ -15,11 +15,11 @@ func globalIDs(text string) []string {
 		return nil
 	}
 	var names []string
-	if name := decodedBase64(text); isGlobalID(name) {
+	if name := strings.TrimSpace(decodedBase64(text)); isGlobalID(name) {
 		names = append(names, name)
 	}
 	if strings.ContainsAny(text, "-_") {
-		if name := decodedBase64(strings.NewReplacer("-", "+", "_", "/").Replace(text)); isGlobalID(name) {
+		if name := strings.TrimSpace(decodedBase64(strings.NewReplacer("-", "+", "_", "/").Replace(text))); isGlobalID(name) {
 			names = append(names, name)
 		}
 	}
