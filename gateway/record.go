@@ -43,6 +43,9 @@ func (e *Enforcer) keep(opts Options) error {
 	if err != nil {
 		return e.cfg.Problem(&c.Dir, err.Error())
 	}
+	if evidence.Durability(c.Durability) == evidence.Strict {
+		addDiskProcessor()
+	}
 	e.recorder = r
 	e.registry.MustRegister(evidenceCollector{r.evidence})
 	r.note(evidence.PolicyChanged{Digest: e.policy.current.Load().Digest(), Source: e.policy.source()})

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"log/slog"
-	"runtime"
 	"time"
 )
 
@@ -15,14 +14,16 @@ const (
 // commitAll writes groups until the log is closed. There is one such goroutine, and nothing else writes segments.
 func (l *Log) commitAll() {
 	defer l.newest.stop()
+	arriving := watchArrivals()
+	defer arriving.close()
 	for last := false; !last; {
-		last = l.await()
+		last = l.await(arriving)
 		l.commit(l.take(), last)
 	}
 }
 
 // await returns once there is something to write; last says that it will be the last.
-func (l *Log) await() (last bool) {
+func (l *Log) await(arriving *arrivals) (last bool) {
 	if l.w.failing {
 		if l.sleep(retryPause) {
 			return true
@@ -43,10 +44,26 @@ func (l *Log) await() (last bool) {
 	if l.cfg.Durability == BestEffort {
 		return l.gather()
 	}
-	// Groups form by themselves while the disk is busy with the one before, and out of whoever is ready to run now. To wait
-	// any longer would only keep requests from being worked on while the disk works.
-	runtime.Gosched()
+	l.assemble(arriving)
 	return false
+}
+
+// longestAssembly is how long a group of Strict may grow where there is always one more on the way.
+const longestAssembly = time.Millisecond
+
+// assemble lets a group of Strict grow for as long as it does: a sync costs the machine as much as a dozen requests do, and
+// those that come just after it began wait for two. Whoever is alone is written at once.
+func (l *Log) assemble(arriving *arrivals) {
+	for began, before := time.Now(), -1; time.Since(began) < longestAssembly; {
+		l.mu.Lock()
+		records := l.waiting.records
+		l.mu.Unlock()
+		if records == before {
+			return
+		}
+		before = records
+		arriving.await()
+	}
 }
 
 // sleep waits for a time and reports whether the log is being closed.
