@@ -250,7 +250,7 @@ func run(t testing.TB, p program) {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.Env = append(os.Environ(), "PHP_FCGI_CHILDREN=2", "PHP_FCGI_MAX_REQUESTS=0")
 	cmd.WaitDelay = patience
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = childProcess()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

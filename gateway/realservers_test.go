@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +100,11 @@ func FuzzRealServers(f *testing.F) {
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing.Value.String() != "" && flag.Lookup("test.fuzzworker").Value.String() != "true" {
 		f.Fuzz(func(*testing.T, []byte, uint64, byte) {}) // here only the workers need servers
 		return
+	}
+	// A worker talks to the fuzzer by the first files after the standard ones. Servers that had them too would keep the fuzzer
+	// waiting for a worker that is gone.
+	for fd := 3; fd <= 5; fd++ {
+		syscall.CloseOnExec(fd)
 	}
 	s := newStreet(f)
 	f.Fuzz(func(t *testing.T, target []byte, seed uint64, method byte) {

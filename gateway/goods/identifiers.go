@@ -15,11 +15,11 @@ func globalIDs(text string) []string {
 		return nil
 	}
 	var names []string
-	if name := strings.TrimSpace(decodedBase64(text)); isGlobalID(name) {
+	if name := strings.TrimFunc(decodedBase64(text), isBlank); isGlobalID(name) {
 		names = append(names, name)
 	}
 	if strings.ContainsAny(text, "-_") {
-		if name := strings.TrimSpace(decodedBase64(strings.NewReplacer("-", "+", "_", "/").Replace(text))); isGlobalID(name) {
+		if name := strings.TrimFunc(decodedBase64(strings.NewReplacer("-", "+", "_", "/").Replace(text)), isBlank); isGlobalID(name) {
 			names = append(names, name)
 		}
 	}
@@ -38,7 +38,7 @@ func isGlobalID(text string) bool {
 		}
 	}
 	for i := range len(id) {
-		if id[i] < ' ' && id[i] != '\t' && id[i] != '\n' && id[i] != '\r' || id[i] == 0x7f {
+		if id[i] < ' ' && !isBlank(rune(id[i])) || id[i] == 0x7f {
 			return false
 		}
 	}

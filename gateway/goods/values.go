@@ -107,5 +107,8 @@ func (f *finding) add(id string) {
 	f.out.IDs = append(f.out.IDs, id)
 }
 
-// isBlank reports whether JavaScript's trim, which cuts the most, would cut r.
-func isBlank(r rune) bool { return r == 0xfeff || unicode.IsSpace(r) && r != 0x85 || r == 0 }
+// isBlank reports whether any shop's language cuts r off a value's ends: JavaScript the byte order mark, Python the
+// separators of ASCII, PHP the NUL.
+func isBlank(r rune) bool {
+	return unicode.IsSpace(r) || r == 0xfeff || '\x1c' <= r && r <= '\x1f' || r == 0
+}

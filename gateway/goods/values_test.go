@@ -25,7 +25,7 @@ func TestNumbers(t *testing.T) {
 		{"node", "-7", "-7"}, {"node", "\u00a07\ufeff", "7"}, {"node", "\u30007\u2028", "7"},
 		{"node", "7abc", ""}, {"node", "7,0", ""}, {"node", "７", ""}, {"node", "7.5", ""}, {"node", "-0x7", ""},
 		{"node", "0xg", ""}, {"node", "1e400", ""}, {"node", "", ""},
-		{"python", "4_3", "43"}, {"python", " +43 ", "43"}, {"python", "-043", "-43"}, {"python", "４３", "43"},
+		{"python", "4_3", "43"}, {"python", " +43 ", "43"}, {"python", "43\v\u0085", "43"}, {"python", "-043", "-43"}, {"python", "４３", "43"},
 		{"python", "𝟜𝟛", "43"}, {"python", "4__3", ""}, {"python", "43_", ""}, {"python", "_43", ""}, {"python", "43.0", ""},
 		{"exact", "043", ""},
 	} {
@@ -48,6 +48,8 @@ func TestGlobalIDs(t *testing.T) {
 		"UHJv\tZHVj!dFZhcmlhbnQ6Nw":                           {"ProductVariant:7", "7"},
 		"UHJvZHVjdFZhcmlhbnQ6Nw==UHJv":                        {"ProductVariant:7", "7"},
 		encode("ProductVariant: 07"):                          {"7"},
+		encode("ProductVariant:\f7\v"):                        {"7"}, // int() of Python takes no notice of these
+		encode("ProductVariant:7\u0085"):                      {"7"},
 		encode("ProductVariant:f47ac10b-58cc"):                {"f47ac10b-58cc"},
 		base64.URLEncoding.EncodeToString([]byte("Va:7???~")): {"Va:7???~", "7"},
 		"KL1": {"KL1"},
