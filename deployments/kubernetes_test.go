@@ -1,6 +1,8 @@
 package deployments_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
@@ -19,7 +22,6 @@ import (
 	policy "k8s.io/api/policy/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 
 	"gate451/config"
 )
@@ -51,7 +53,7 @@ func kubernetes(t *testing.T) *cluster {
 			t.Fatal(err)
 		}
 		decoded := func(into any) {
-			if err := yaml.UnmarshalStrict(text, into); err != nil {
+			if err := strictly(text, into); err != nil {
 				t.Errorf("%s %s: %v", resource.GetKind(), resource.GetName(), err)
 			}
 		}
@@ -86,6 +88,17 @@ func kubernetes(t *testing.T) *cluster {
 		}
 	}
 	return c
+}
+
+// strictly decodes YAML by the JSON tags of its type, as the API server does, and refuses keys that the type does not have.
+func strictly(text []byte, into any) error {
+	asJSON, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(asJSON))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
 }
 
 // TestKubernetesPartsMeet follows each name, port and label from the part that uses it to the one that has it.
@@ -234,7 +247,7 @@ func TestKubernetesConfigurationIsGood(t *testing.T) {
 func TestKubernetesAlertsAreTheSame(t *testing.T) {
 	t.Parallel()
 	var file struct{ Groups []monitoring.RuleGroup }
-	if err := yaml.UnmarshalStrict([]byte(read(t, "prometheus/alerts.yml")), &file); err != nil {
+	if err := strictly([]byte(read(t, "prometheus/alerts.yml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(file.Groups, kubernetes(t).alerts.Spec.Groups); diff != "" {
