@@ -35,6 +35,7 @@ NEEDS=(
 	strace=strace
 	prlimit=util-linux
 	mount=mount
+	systemd-analyze=systemd
 )
 
 export GOTOOLCHAIN=auto # go.mod names the toolchain; a machine's GOTOOLCHAIN=local must not choose an older one

@@ -28,6 +28,7 @@ type Gateway struct {
 	ready         atomic.Bool
 	running       atomic.Int64 // exchanges, upgraded ones too
 	watched       []watched
+	serving       func() // told once
 }
 
 // watched are files, and what reads them again.
@@ -43,7 +44,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts.Registry = newRegistry()
 	}
 	opts = opts.withDefaults()
-	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin}
+	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving}
 	policy, databases, certs := watchers(cfg, opts)
 	err := g.load(cfg, opts)
 	if err == nil {

@@ -23,6 +23,8 @@ type Options struct {
 	Random io.Reader
 	// Public and Admin are sockets to serve on instead of opening those that the configuration names.
 	Public, Admin net.Listener
+	// Serving is called once, when buyers are served; nil means nobody is told.
+	Serving func()
 	// Policy is the text of a policy to use instead of the file that the configuration names. It is never reloaded.
 	Policy []byte
 	// Build says which build of the program this is, for metrics.
@@ -43,6 +45,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
+	}
+	if o.Serving == nil {
+		o.Serving = func() {}
 	}
 	return o
 }

@@ -37,6 +37,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
+	g.serving()
 
 	var err error
 	select {
@@ -57,6 +58,10 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	return err
 }
 
+// settling is how long connections that have just been accepted may take to say what they want, be it in TLS: a server
+// that is shutting down closes a connection on which the first request arrives, without an answer.
+const settling = 500 * time.Millisecond
+
 // drain lets requests under way finish.
 func (g *Gateway) drain(public *http.Server, kill context.Context) error {
 	cfg := g.cfg.Shutdown
@@ -68,6 +73,11 @@ func (g *Gateway) drain(public *http.Server, kill context.Context) error {
 	}
 	limit, cancel := context.WithTimeout(kill, cfg.Timeout)
 	defer cancel()
+	_ = g.public.Close() // whoever comes now is served by the next process, if there is one that has the socket
+	select {
+	case <-time.After(settling):
+	case <-limit.Done():
+	}
 	err := public.Shutdown(limit)
 	if err == nil {
 		err = g.waitForUpgraded(limit)

@@ -20,7 +20,7 @@ func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may grow no more is an error like others, and not the end of the process
 	log.SetOutput(io.Discard)      // net/http's client would print bytes of upstreams there; what matters is logged through slog
 	os.Exit(run(context.Background(), os.Args[1:], surroundings{
-		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(),
+		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(), supervisor: systemd(),
 	}))
 }
 
@@ -37,6 +37,7 @@ type surroundings struct {
 	environ        []string
 	now            func() time.Time
 	signals        func() (ch <-chan os.Signal, stop func())
+	supervisor     supervisor
 	command        string // how the user calls the program, in the words of a shell
 }
 

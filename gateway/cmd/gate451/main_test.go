@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +66,7 @@ type outcome struct {
 func call(t *testing.T, environ []string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, surroundings{
+	code := run(t.Context(), args, surroundings{supervisor: nobody(),
 		stdout: &stdout, stderr: &stderr, environ: environ, now: func() time.Time { return today }, command: "gate451",
 		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	})
@@ -130,7 +131,7 @@ func start(t *testing.T, environ []string, args ...string) *server {
 	go func() {
 		defer close(done)
 		s.ended <- run(ctx, args, surroundings{
-			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451",
+			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451", supervisor: nobody(),
 			signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
 		})
 	}()
@@ -269,7 +270,7 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 		configured("calendar", "-o", "json"), explain, append(explain, "-o", "json"), {"demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
 	} {
 		var stderr bytes.Buffer
-		code := run(t.Context(), args, surroundings{
+		code := run(t.Context(), args, surroundings{supervisor: nobody(),
 			stdout: full{}, stderr: &stderr, now: func() time.Time { return today },
 			signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 		})
@@ -283,3 +284,12 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// nobody is no systemd.
+func nobody() supervisor {
+	return supervisor{
+		sockets:  func() (map[string][]net.Listener, error) { return nil, nil },
+		tell:     func(string) {},
+		watchdog: func() (time.Duration, error) { return 0, nil },
+	}
+}

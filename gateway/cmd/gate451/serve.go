@@ -19,7 +19,8 @@ func serveCommand(s surroundings) *cobra.Command {
 		Use: "serve", Short: "Serve buyers as the configuration says", Args: noArguments,
 		Long: "Serve buyers as the configuration says. The policy, the databases and the certificate are read again when their files\n" +
 			"change, on SIGHUP, and on POST /-/reload of the admin port; everything else takes a restart. SIGTERM lets requests\n" +
-			"under way finish; a second one forces.",
+			"under way finish; a second one forces. systemd may open the sockets, named public and admin; it is told when buyers are\n" +
+			"served, of reloads, and that the process is alive.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return serve(c.Context(), s, func() (runner, error) { return newGateway(file, s) })
 		},
@@ -37,7 +38,18 @@ func newGateway(file string, s surroundings) (runner, error) {
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration warning", slog.String("warning", w.Error()))
 	}
-	return gateway.New(cfg, gateway.Options{Logger: log, Now: s.now, Build: gateway.ThisBuild()})
+	public, admin, watchdog, err := s.supervisor.open()
+	if err != nil {
+		return nil, err
+	}
+	serving := make(chan struct{})
+	g, err := gateway.New(cfg, gateway.Options{
+		Logger: log, Now: s.now, Build: gateway.ThisBuild(), Public: public, Admin: admin, Serving: func() { close(serving) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &supervised{g, s.supervisor, serving, watchdog}, nil
 }
 
 // newLogger writes what the configuration asks for.

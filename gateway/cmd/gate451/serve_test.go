@@ -239,7 +239,7 @@ func TestServeHeedsSignalsFromTheStart(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signals <- syscall.SIGTERM
 	var stderr bytes.Buffer
-	code := run(t.Context(), []string{"serve", "--config", filepath.Join(dir, "gateway.yaml")}, surroundings{
+	code := run(t.Context(), []string{"serve", "--config", filepath.Join(dir, "gateway.yaml")}, surroundings{supervisor: nobody(),
 		stdout: io.Discard, stderr: &stderr, signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
 	})
 	if code != exitDone {
