@@ -30,6 +30,7 @@ NEEDS=(
 	/usr/lib/python3/dist-packages/django=python3-django
 	/usr/lib/python3/dist-packages/werkzeug=python3-werkzeug
 	promtool=prometheus
+	prometheus=prometheus
 	chromium=chromium
 	/usr/share/tor/geoip=tor-geoipdb
 	strace=strace
