@@ -71,7 +71,9 @@ func (c *reader) read() []envelope {
 	}
 	text := string(c.content)
 	if kinds&graphqlKind != 0 && len(c.operations) > 0 {
-		found = append(found, envelope{queries: []string{text}})
+		var e envelope
+		e.query(text)
+		found = append(found, e)
 	}
 	if kinds&(formKind|unknown) != 0 {
 		takeParams(text, c.forms)
