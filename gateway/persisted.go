@@ -24,8 +24,8 @@ func (j *judgement) lacksDocument(now time.Time) bool {
 	return d.Verdict == rules.Allow
 }
 
-// notFound is what Apollo Server answers where it does not know a document, in its own words. Its clients go by the message
-// or by the code, and take no other status than 200 for granted.
+// notFound is what Apollo Server answers where it does not know a document, with status 200: Apollo Client goes by the message
+// or by the code, and its older versions take any other status for a failure of the network.
 const notFound = `{"errors":[{"message":"PersistedQueryNotFound","extensions":{"code":"PERSISTED_QUERY_NOT_FOUND"}}]}` + "\n"
 
 // askForDocument answers that the document of a persisted query is not known. A shop's pages may come from another origin

@@ -208,7 +208,7 @@ func (a *Account) verdictSteps() []Step {
 	text := "ALLOW"
 	switch {
 	case a.unsent:
-		text = "BLOCK, answered 200 PersistedQueryNotFound, for the client to send the document"
+		text = "BLOCK, answered 200 PersistedQueryNotFound for the client to send the document"
 	case d.Verdict == rules.Block:
 		text = "BLOCK, answered 451"
 	}
