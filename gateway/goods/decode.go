@@ -17,10 +17,14 @@ import (
 const (
 	// mostCodings is how many content codings a body may have on top of each other.
 	mostCodings = 3
-	// A body may decode to mostExpansion times its length, and to mostUnasked beyond that. Carts shrink to a tenth or a
-	// twentieth of their length, zip bombs to a thousandth.
+	// A body may decode to mostExpansion times its length, and to mostUnasked beyond that; so may what has been read of it
+	// at any time, so that a zip bomb is told before all of it is inflated. Carts shrink to a tenth or a twentieth of their
+	// length, zip bombs to a thousandth.
 	mostExpansion = 32
 	mostUnasked   = 32 << 10
+	// mostOfTooLong is how much is looked at of what is longer. It is undetermined whatever is found, and reading it would
+	// cost more than inflating it.
+	mostOfTooLong = 4 << 10
 )
 
 var errUnknownCoding = errors.New("the content coding is not known")
@@ -46,6 +50,9 @@ func decodings(body []byte, header []string, most int64) (contents [][]byte, sou
 	content := body
 	for i := len(codings) - 1; i >= 0; i-- {
 		decoded, err := decode(content, codings[i], most)
+		if errors.Is(err, errTooLong) {
+			decoded = decoded[:min(len(decoded), mostOfTooLong)]
+		}
 		if err != nil {
 			return [][]byte{body, decoded}, false
 		}
@@ -63,21 +70,22 @@ func decode(content []byte, coding string, most int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return drain(z, most)
+		return drain(z, from, most)
 	case "deflate":
 		// The name means zlib (RFC 9110, section 8.4.1.2), but some send what is within it.
 		if z, err := zlib.NewReader(from); err == nil {
-			if decoded, err := drain(z, most); err == nil || errors.Is(err, errTooLong) {
+			if decoded, err := drain(z, from, most); err == nil || errors.Is(err, errTooLong) {
 				return decoded, err
 			}
 		}
-		return drain(flate.NewReader(bytes.NewReader(content)), most)
+		from.Reset(content)
+		return drain(flate.NewReader(from), from, most)
 	case "br":
 		// The decoder hands out nothing before a whole window of it is there.
 		if firstBrotliBlock(content) > most {
 			return nil, errTooLong
 		}
-		return drain(brotli.NewReader(from), most)
+		return drain(brotli.NewReader(from), from, most)
 	case "zstd":
 		// Eight megabytes of window are what a decoder must support (RFC 9659, section 3). Read at once, it needs none.
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -91,13 +99,27 @@ func decode(content []byte, coding string, most int64) ([]byte, error) {
 	return nil, errUnknownCoding
 }
 
-// drain reads all, if that is not too much.
-func drain(from io.Reader, most int64) ([]byte, error) {
-	decoded, err := io.ReadAll(io.LimitReader(from, most+1))
-	if err == nil && int64(len(decoded)) > most {
-		err = errTooLong
+// drain reads all of a decoder, if that is not too much, nor too much for what it has read of its source.
+func drain(decoder io.Reader, source *bytes.Reader, most int64) ([]byte, error) {
+	decoded := make([]byte, 0, min(4<<10, most+1))
+	for {
+		if len(decoded) == cap(decoded) {
+			grown := make([]byte, len(decoded), min(4*int64(cap(decoded)), most+1))
+			copy(grown, decoded)
+			decoded = grown
+		}
+		n, err := decoder.Read(decoded[len(decoded):cap(decoded)])
+		decoded = decoded[:len(decoded)+n]
+		used := source.Size() - int64(source.Len())
+		switch length := int64(len(decoded)); {
+		case length > most, length > mostUnasked+mostExpansion*used:
+			return decoded, errTooLong
+		case errors.Is(err, io.EOF):
+			return decoded, nil
+		case err != nil:
+			return decoded, err
+		}
 	}
-	return decoded, err
 }
 
 // firstBrotliBlock returns how long the first meta-block of a Brotli stream is, decoded, or 0 if it does not say (RFC
