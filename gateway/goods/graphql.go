@@ -71,6 +71,10 @@ func (b *budget) parse(query string) (*ast.QueryDocument, bool) {
 	if b.documents--; b.documents < 0 || b.tokens <= 0 {
 		return nil, false
 	}
+	query, ok := abridged(query)
+	if !ok {
+		return nil, false
+	}
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, b.tokens)
 	b.tokens -= len(query)/4 + 1 // The parser does not say; names and values are longer, punctuation is shorter.
 	return doc, err == nil
