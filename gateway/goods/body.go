@@ -36,7 +36,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 		takeOperations(asked, nil, operations, opts)
 		return // it takes no type to say nothing
 	}
-	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts.MostBytes)
+	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts)
 	if err != nil || !sound || t.kinds&unknown != 0 {
 		fail()
 	}

@@ -23,6 +23,8 @@ type Options struct {
 	// Documents are those of persisted queries, which have a digest in place of their document. What has been registered
 	// with a shop before is looked up there, and what is registered by this request is added. None are known if it is nil.
 	Documents *Documents
+	// Decoders are used, and kept, for bodies with a content coding. They are made anew for each if it is nil.
+	Decoders *Decoders
 }
 
 // Read reads what the carriers' fields hold, and returns one rules.Carried for each carrier, in order.
