@@ -2,13 +2,16 @@ package goods
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 
 	"gate451/rules"
 )
@@ -76,6 +79,31 @@ func common(a, b []byte) int {
 		n++
 	}
 	return n
+}
+
+// TestZstandardWithoutALength decodes what was written piece by piece, which does not say how long it is.
+func TestZstandardWithoutALength(t *testing.T) {
+	t.Parallel()
+	plain := []byte(cartJSON(20_000))
+	for window := 1 << 10; window <= 8<<20; window <<= 1 {
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for piece := range slices.Chunk(plain, 7000) {
+			_, _ = w.Write(piece) // a buffer takes everything
+			_ = w.Flush()
+		}
+		_ = w.Close()
+		decoders := new(Decoders)
+		if got, err := decoders.decode(b.Bytes(), "zstd", int64(len(plain))); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("window %d: %d of %d bytes, %v", window, len(got), len(plain), err)
+		}
+		if _, err := decoders.decode(b.Bytes(), "zstd", int64(len(plain)-1)); !errors.Is(err, errTooLong) {
+			t.Errorf("window %d: %v for a byte too many", window, err)
+		}
+	}
 }
 
 // TestDecodersForget uses the same decoders for good and broken bodies in turn, and new ones to compare.
