@@ -9,7 +9,8 @@
 //	goods        which products it carries, where a rule could block one of them
 //	rules        Policy.Decide: may they have it?
 //	evidence   writes it down, before anything is answered
-//	refusal    answers 451 where they may not, and the upstream learns nothing of it
+//	refusal    answers 451 where they may not, and the upstream learns nothing of it; a client whose persisted query
+//	           lacks only its document is asked for that
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
 // Nothing on that way waits for anything but the upstream, the disk that keeps the evidence, and a body that names a

@@ -18,6 +18,7 @@ import (
 	"gate451/gateway/evidence"
 	"gate451/gateway/fleet"
 	"gate451/gateway/geoip"
+	"gate451/gateway/goods"
 	"gate451/gateway/refusal"
 	"gate451/rules"
 )
@@ -52,7 +53,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
-	e.goods.MostBytes = cfg.Limits.ReadBytes
+	e.goods = goods.Options{MostBytes: cfg.Limits.ReadBytes, Documents: goods.NewDocuments(), Decoders: new(goods.Decoders)}
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
 	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
@@ -208,9 +209,14 @@ func (e *Enforcer) wonder(j *judgement) {
 	}
 }
 
-// refuse answers 451 and writes down that it did.
+// refuse answers 451, or asks for the document that is missing, and writes down that it did.
 func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	r, d := c.Request(), &j.decision
+	e.logRefusal(r, j)
+	if j.unsent {
+		askForDocument(c.Response(), r, j.reference)
+		return
+	}
 	f := refusal.Refusal{
 		Kind: refusal.Access, Products: []string{j.policy.Title(d.Product)}, Country: d.Country, Reason: d.Reason.String(),
 		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
@@ -221,7 +227,11 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	}
 	r.URL.Scheme = j.scheme(r)
 	e.refusals.Write(c.Response(), r, f)
-	e.log.Info("request refused", slog.String("reference", j.reference), slog.String("reason", f.Reason), slog.String("rule", f.Rule),
+}
+
+func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {
+	d := &j.decision
+	e.log.Info("request refused", slog.String("reference", j.reference), slog.String("reason", d.Reason.String()), slog.String("rule", d.RuleID()),
 		slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
 		slog.String("client", truncated(d.Client)), slog.String("method", methodLabel(r.Method)), slog.String("host", j.request.Host),
 		slog.String("path", j.request.Paths[0]), slog.String("policy", d.Policy))

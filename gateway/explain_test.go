@@ -228,6 +228,38 @@ rules: [{id: always, activity: sale, products: [hers], countries: [US]}]
 	}
 }
 
+// TestStepsOfAPersistedQuery shows that a reader is told what is missing, and what is done about it.
+func TestStepsOfAPersistedQuery(t *testing.T) {
+	t.Parallel()
+	e := explainer(t, `version: 1
+activities: {sale: [{preset: vendure}]}
+products: {hers: [{skus: [7]}]}
+rules: [{id: always, activity: sale, products: [hers], countries: [US]}]
+`, "")
+	for version, want := range map[string]string{
+		"1": "a persisted query whose document is not known here | BLOCK, answered 200 PersistedQueryNotFound for the client to send the document: " +
+			"undetermined_product (the product could not be read out of the request), by always",
+		"2": "what else it may carry could not be read | BLOCK, answered 451: undetermined_product (the product could not be read out of the request), by always",
+	} {
+		account, err := e.Explain(Question{
+			IP: netip.MustParseAddr("50.114.0.1"), URL: "https://shop.example/shop-api", At: time.Unix(1.8e9, 0), Method: "POST",
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"extensions":{"persistedQuery":{"version":` + version + `,"sha256Hash":"ab"}}}`),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, step := range account.Steps() {
+			if step.About == "carries" || step.About == "verdict" {
+				got = append(got, step.Text)
+			}
+		}
+		if got := strings.Join(got, " | "); got != want {
+			t.Errorf("version %s: %s, want %s", version, got, want)
+		}
+	}
+}
+
 func TestStepsOfARejectedRequest(t *testing.T) {
 	t.Parallel()
 	e := explainer(t, explainedPolicy, "")

@@ -36,6 +36,7 @@ type judgement struct {
 	origin    rules.Origin
 	policy    *rules.Policy
 	decision  rules.Decision
+	unsent    bool   // it is blocked for want of a document that the client would send if it were asked
 	reference string // of a refusal or a record; what it was for another request otherwise
 }
 
@@ -55,6 +56,7 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.request.Carried = goods.Read(rw, r, j.request.Paths, j.carriers, w.goods)
 	}
 	j.decision = j.policy.Decide(&j.request, &j.origin, now)
+	j.unsent = j.lacksDocument(now)
 	return nil
 }
 

@@ -149,7 +149,10 @@ func carriedWords(c *rules.Carried) string {
 		words = append(words, strconv.Quote(id))
 	}
 	text := strings.Join(words, ", ")
-	if c.Undetermined {
+	switch {
+	case c.Unsent:
+		return "a persisted query whose document is not known here"
+	case c.Undetermined:
 		text += "; what else it may carry could not be read"
 	}
 	return strings.TrimPrefix(text, "; ")
@@ -203,7 +206,10 @@ func (a *Account) verdictSteps() []Step {
 		steps = append(steps, Step{"shadow", s.Rule.ID + " would block: " + s.Reason.String()})
 	}
 	text := "ALLOW"
-	if d.Verdict == rules.Block {
+	switch {
+	case a.unsent:
+		text = "BLOCK, answered 200 PersistedQueryNotFound for the client to send the document"
+	case d.Verdict == rules.Block:
 		text = "BLOCK, answered 451"
 	}
 	text += ": " + d.Reason.String() + " (" + reasonWords(d.Reason) + ")"

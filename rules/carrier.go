@@ -76,6 +76,9 @@ type Carried struct {
 	Present bool
 	// Undetermined reports whether the request may carry a product that could not be read.
 	Undetermined bool
+	// Unsent reports whether it is undetermined for nothing but a document that the request names by its digest, does not
+	// hold, and whose text is not known. Together with the document it could be read.
+	Unsent bool
 	// IDs are the products: SKUs or numbers, as the carrier's dialect reads them, without blanks around them.
 	IDs []string
 }

@@ -17,8 +17,8 @@ func TestAllocations(t *testing.T) {
 		"no body is read": {again(form, "", "id=43"), carrier("php", "query add-to-cart", "json id"), 8},
 		"a form":          {again(form, "", "id=43"), carrier("php", "form id"), 25},
 		"a cart in JSON":  {again("application/json", "", cartJSON(2000)), carrier("node", "json items.#.id"), 30},
-		"a mutation":      {again("application/json", "", mutation()), carrier("exact", addLines), 350},
-		"nested lists":    {hostile()["nested lists"], carrier("exact", addLines), 5000},
+		"a mutation":      {again("application/json", "", mutation()), carrier("exact", addLines), 150},
+		"nested lists":    {hostile()["nested lists"], carrier("exact", addLines), 50},
 		"circles":         {hostile()["circles"], carrier("exact", addLines), 1500},
 	} {
 		carriers := []*rules.Carrier{tt.c}

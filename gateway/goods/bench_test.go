@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 
 	"gate451/rules"
 )
@@ -69,8 +73,9 @@ func again(contentType, coding, body string) func() *http.Request {
 func bench(b *testing.B, next func() *http.Request, c *rules.Carrier) {
 	b.Helper()
 	b.ReportAllocs()
+	opts := Options{Documents: NewDocuments(), Decoders: new(Decoders)}
 	for b.Loop() {
-		Read(nil, next(), nil, []*rules.Carrier{c}, Options{})
+		Read(nil, next(), nil, []*rules.Carrier{c}, opts)
 	}
 }
 
@@ -101,17 +106,31 @@ func BenchmarkHostile(b *testing.B) {
 
 func hostile() map[string]func() *http.Request {
 	const js = "application/json"
-	var circles, variables strings.Builder
+	var circles, variables, keys strings.Builder
 	for i := range 30 {
 		fmt.Fprintf(&circles, "fragment F%d on M{%s}", i, strings.Repeat(fmt.Sprintf("...F%d ", (i+1)%30), 8))
 	}
 	for i := range 35 {
 		fmt.Fprintf(&variables, "a%d:cartLinesAdd(lines:[$v%d,$v%d]){id}", i, i, i+1)
 	}
-	bomb := func(coding string) func() *http.Request {
-		return again(js, coding, string(encode(coding, bytes.Repeat([]byte(" "), 2<<20))))
+	for i := range 170 {
+		fmt.Fprintf(&keys, `"key%d":{},`, i)
 	}
-	return map[string]func() *http.Request{
+	bombs := map[string]func() *http.Request{}
+	for _, coding := range []string{"gzip", "deflate", "raw", "br", "zstd"} {
+		name, _ := strings.CutPrefix(coding, "raw")
+		if name == "" {
+			name = "deflate"
+		}
+		for content, one := range map[string]string{"blanks": " ", "items": `{"items":[{"id":7},`, "brackets": "[", "quotes": `"a":`} {
+			bombs[coding+" bomb of "+content] = again(js, name, string(encode(coding, bytes.Repeat([]byte(one), 2<<20/len(one)))))
+		}
+	}
+	for block, name := range map[int]string{8 << 10: "small", 64 << 10: "large", 4 << 20: "huge"} {
+		bombs["br bomb of "+name+" blocks"] = again(js, "br", brotliBlocks(1<<10, block, block, block, block))
+		bombs["br bomb of many "+name+" blocks"] = again(js, "br", brotliBlocks(slices.Repeat([]int{block}, 200)...))
+	}
+	all := map[string]func() *http.Request{
 		"nested arrays":  again(js, "", strings.Repeat("[", 2000)),
 		"nested objects": again(js, "", strings.Repeat(`{"items":`, 220)),
 		"nested items":   again(js, "", `{"items":`+strings.Repeat(`[`, 500)+strings.Repeat(`]`, 500)+"}"),
@@ -126,9 +145,42 @@ func hostile() map[string]func() *http.Request {
 		"form":           again(form, "", strings.Repeat("quantity[=&", 180)),
 		"form variables": again(form, "", "query=mutation{cartLinesAdd(lines:$a){id}}&"+strings.Repeat("variables[a][]=&", 120)),
 		"parts":          again("multipart/form-data; boundary=b", "", strings.Repeat("--b\n\n", 400)),
-		"gzip bomb":      bomb("gzip"),
-		"deflate bomb":   bomb("deflate"),
-		"br bomb":        bomb("br"),
-		"zstd bomb":      bomb("zstd"),
+		"many keys":      again(js, "", "{"+keys.String()+`"items":[]}`),
+		"UTF-16":         again(js+"; charset=utf-16", "", utf(2, cartJSON(1000))),
+		"UTF-32":         again(js+"; charset=utf-32", "", utf(4, cartJSON(500))),
+		"every UTF":      again(js+"; charset=utf-3216", "", utf(4, cartJSON(500))),
+		"inline":         again(js, "", graphqlBody("mutation{cartLinesAdd"+strings.Repeat("...{a ", 300), "", "")),
+		"comments":       again(js, "", graphqlBody("mutation{cartLinesAdd{"+strings.Repeat("#\n", 900), "", "")),
+		"hashes":         again(js, "", "["+strings.Repeat(`{"query":"cartLinesAdd","extensions":{"persistedQuery":{"sha256Hash":"x"}}},`, 26)+"{}]"),
 	}
+	maps.Copy(all, bombs)
+	return all
+}
+
+// brotliBlocks returns a Brotli stream of blanks, in blocks that say how long they are, with the widest window.
+func brotliBlocks(lengths ...int) string {
+	var b bytes.Buffer
+	w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 5, LGWin: 24})
+	for _, length := range lengths {
+		_, _ = w.Write(bytes.Repeat([]byte(" "), length)) // a buffer takes everything
+		_ = w.Flush()
+	}
+	_ = w.Close()
+	return b.String()
+}
+
+// utf returns a text of ASCII with so many bytes for each character, the lowest first.
+func utf(width int, text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		b.WriteByte(text[i])
+		b.WriteString(strings.Repeat("\x00", width-1))
+	}
+	return b.String()
+}
+
+// BenchmarkPacked reads a cart that shrinks to two KiB, by as much as a cart may. What it costs is what it costs unpacked.
+func BenchmarkPacked(b *testing.B) {
+	body := string(encode("gzip", []byte(cartJSON(45_000))))
+	bench(b, again("application/json", "gzip", body), carrier("node", "json items.#.id"))
 }

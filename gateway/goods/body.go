@@ -36,7 +36,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 		takeOperations(asked, nil, operations, opts)
 		return // it takes no type to say nothing
 	}
-	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts.MostBytes)
+	contents, sound := decodings(raw, r.Header["Content-Encoding"], opts)
 	if err != nil || !sound || t.kinds&unknown != 0 {
 		fail()
 	}
@@ -71,7 +71,9 @@ func (c *reader) read() []envelope {
 	}
 	text := string(c.content)
 	if kinds&graphqlKind != 0 && len(c.operations) > 0 {
-		found = append(found, envelope{queries: []string{text}})
+		var e envelope
+		e.query(text)
+		found = append(found, e)
 	}
 	if kinds&(formKind|unknown) != 0 {
 		takeParams(text, c.forms)

@@ -15,17 +15,15 @@ const mostNesting = 512
 
 // looksLikeJSON reports whether a content begins as an object or array does, in any encoding of Unicode.
 func looksLikeJSON(content []byte) bool {
-	for _, c := range content {
-		switch c {
-		case '{', '[':
-			return true
-		case ' ', '\t', '\r', '\n', 0, 0xef, 0xbb, 0xbf, 0xfe, 0xff: // White space and byte order marks.
-		default:
-			return false
-		}
+	i := 0
+	for i < len(content) && mayPrecede[content[i]] {
+		i++
 	}
-	return false
+	return i < len(content) && (content[i] == '{' || content[i] == '[')
 }
+
+// mayPrecede are the bytes of white space and byte order marks. A table, because bombs are full of them.
+var mayPrecede = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, 0: true, 0xef: true, 0xbb: true, 0xbf: true, 0xfe: true, 0xff: true}
 
 // jsonTexts returns the JSON texts that a content may be: it is read as UTF-8 always, because not every shop looks at
 // charset, and as UTF-16 and UTF-32 where charset, byte order mark or NUL bytes tell so. If none is well-formed, the

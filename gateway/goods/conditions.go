@@ -55,7 +55,7 @@ func (all places) possible() places {
 	return all
 }
 
-// settle forgets what was found where a condition is not met.
+// settle forgets what was found where a condition is not met, and else says what has not been found.
 func (f *finding) settle() {
 	unread := false
 	for i := range f.where {
@@ -69,4 +69,8 @@ func (f *finding) settle() {
 		}
 	}
 	f.out.Undetermined = f.out.Undetermined || unread
+	if f.unsent {
+		f.out.Unsent = !f.out.Present && !f.out.Undetermined
+		f.out.Present, f.out.Undetermined = true, true
+	}
 }

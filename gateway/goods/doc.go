@@ -10,6 +10,9 @@
 // What cannot be read is said to be undetermined and never taken for nothing. Whoever asks has to weigh that even for a
 // carrier in whose fields nothing was found: a body that could not be read is no proof that it was empty.
 //
+// A persisted query names its document by a digest. What came with its digest is remembered for it (Documents), which is all
+// that one request leaves behind for another.
+//
 // Bodies are read only if some field may be in one of the request's method and type, at most to a given size, decoded in
 // memory and given on byte for byte. Nothing here changes what the upstream is sent.
 package goods

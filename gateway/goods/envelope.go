@@ -20,12 +20,14 @@ type envelope struct {
 	sent map[string][]gjson.Result
 	// unread says that there are variables that could not be read.
 	unread bool
-	// hashes are the digests by which a document is named, or registered if it is there as well; stored says that one is
-	// named in another way.
-	hashes []string
-	stored bool
+	// hashes are the digests by which a document is named, or registered if it is there as well, and versions those of the
+	// protocol by which it is; stored says that one is named in another way.
+	hashes, versions []string
+	stored           bool
 	// blank says that a document is there and is none.
 	blank bool
+	// batched says that it is one of a batch.
+	batched bool
 }
 
 // variable is a part of a variable: variables[input][lines][0][id]=7.
@@ -62,8 +64,11 @@ func (e *envelope) form(name, value string) {
 	case base == "variables":
 		e.object(gjson.Parse(value), value)
 	case base == "extensions" && nested:
-		if strings.Contains(indices, "sha256Hash") {
+		switch {
+		case strings.Contains(indices, "sha256Hash"):
 			e.hashes = append(e.hashes, value)
+		case strings.Contains(indices, "version"):
+			e.versions = append(e.versions, value)
 		}
 	case base == "extensions":
 		e.extensions(gjson.Parse(value))
@@ -94,11 +99,18 @@ func (e *envelope) object(value gjson.Result, text string) {
 	}
 }
 
+// extensions reads the extension for persisted queries. Extensions may be JSON in a text.
 func (e *envelope) extensions(value gjson.Result) {
+	if value.Type == gjson.String {
+		value = gjson.Parse(value.Str)
+	}
 	eachValue(value, []string{"persistedQuery"}, "", func(_ string, persisted gjson.Result) {
 		named := false
 		eachValue(persisted, []string{"sha256Hash"}, "", func(_ string, hash gjson.Result) {
 			e.hashes, named = append(e.hashes, hash.String()), true
+		})
+		eachValue(persisted, []string{"version"}, "", func(_ string, version gjson.Result) {
+			e.versions = append(e.versions, version.String())
 		})
 		e.stored = e.stored || !named && persisted.Type != gjson.Null
 	})
@@ -112,8 +124,10 @@ func envelopesOf(text string) []envelope {
 	}
 	var all []envelope
 	root.ForEach(func(_, element gjson.Result) bool {
-		all = append(all, envelopeOf(element))
-		return true
+		e := envelopeOf(element)
+		e.batched = true
+		all = append(all, e)
+		return len(all) <= mostBatch
 	})
 	return all
 }
@@ -182,6 +196,7 @@ func (e *envelope) merge(other envelope) {
 	e.fields = append(e.fields, other.fields...)
 	e.unread = e.unread || other.unread
 	e.hashes = append(e.hashes, other.hashes...)
+	e.versions = append(e.versions, other.versions...)
 	e.stored = e.stored || other.stored
 	e.blank = e.blank || other.blank
 }

@@ -20,13 +20,11 @@ type Options struct {
 	MostBytes int64
 	// Patience is how long the client may take to send it.
 	Patience time.Duration
-	// Stored returns the document that has the SHA-256 digest given in lower-case hexadecimal, for persisted queries, which
-	// have that in place of a document. What it does not know is undetermined. It may be nil.
-	Stored func(hash string) (document string, known bool)
-	// Registered is told the documents that come together with their digests, which shops keep for the queries to come.
-	// Only a digest that is the document's is told. Anyone can send them: whoever keeps them has to keep to a bound. It
-	// may be nil.
-	Registered func(hash, document string)
+	// Documents are those of persisted queries, which have a digest in place of their document. What has been registered
+	// with a shop before is looked up there, and what is registered by this request is added. None are known if it is nil.
+	Documents *Documents
+	// Decoders are used, and kept, for bodies with a content coding. They are made anew for each if it is nil.
+	Decoders *Decoders
 }
 
 // Read reads what the carriers' fields hold, and returns one rules.Carried for each carrier, in order.

@@ -7,11 +7,14 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// mostTokens is how many tokens the documents of a request may have together, and mostDocuments how many of them are
-// read. Cart mutations have a few hundred.
+// mostTokens is how many tokens the documents of a request may have together, mostDocuments how many of them are read,
+// and mostHashed the bytes of those whose digests are looked at. Cart mutations have a few hundred tokens. mostBatch is how
+// many requests may be in one.
 const (
 	mostTokens    = 5000
 	mostDocuments = 32
+	mostHashed    = 512 << 10
+	mostBatch     = 100
 )
 
 // takeOperations reads the GraphQL requests of a body, to each of which belongs what the query of the target holds.
@@ -22,11 +25,20 @@ func takeOperations(asked envelope, found []envelope, places places, opts Option
 	if len(found) == 0 {
 		found = []envelope{{}}
 	}
-	budget := &budget{tokens: mostTokens, documents: mostDocuments}
+	budget := &budget{tokens: mostTokens, documents: mostDocuments, hashed: mostHashed}
+	if len(found) > mostBatch {
+		found = found[:mostBatch]
+		places.present()
+		places.undetermined()
+	}
 	for i := range found {
 		e := &found[i]
 		e.merge(asked)
-		if !e.persisted(opts) {
+		switch alone := e.alone(); {
+		case e.persisted(opts, budget):
+		case alone:
+			places.unsent()
+		default:
 			// The document is one that the shop knows and the gateway does not.
 			places.present()
 			places.undetermined()
@@ -44,12 +56,23 @@ func (all places) present() {
 	}
 }
 
+// unsent marks what the places belong to: for want of a document, nobody can tell what they hold.
+func (all places) unsent() {
+	for i := range all {
+		all[i].finding.unsent = true
+	}
+}
+
 // budget is what the documents of a request may cost.
-type budget struct{ tokens, documents int }
+type budget struct{ tokens, documents, hashed int }
 
 // parse parses a document, if that is still within the budget.
 func (b *budget) parse(query string) (*ast.QueryDocument, bool) {
 	if b.documents--; b.documents < 0 || b.tokens <= 0 {
+		return nil, false
+	}
+	query, ok := abridged(query)
+	if !ok {
 		return nil, false
 	}
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, b.tokens)

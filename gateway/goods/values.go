@@ -12,6 +12,8 @@ type finding struct {
 	dialect rules.Dialect
 	out     *rules.Carried
 	where   []condition
+	// unsent says that a document is to be run which the request names alone, and which is not known.
+	unsent bool
 }
 
 // take reads the value of a place that is there.
