@@ -23,8 +23,10 @@ func takeOperations(asked envelope, found []envelope, places places, opts Option
 		found = []envelope{{}}
 	}
 	budget := &budget{tokens: mostTokens, documents: mostDocuments}
+	asked.prefer()
 	for i := range found {
 		e := &found[i]
+		e.prefer()
 		e.merge(asked)
 		if !e.persisted(opts) {
 			// The document is one that the shop knows and the gateway does not.

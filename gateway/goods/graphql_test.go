@@ -99,7 +99,11 @@ func graphqlBody(query, variables, operation string) string {
 }
 
 func TestEnvelopes(t *testing.T) {
-	const doc = `mutation($id:ID!){addItemToOrder(productVariantId:$id){id}}`
+	const (
+		doc       = `mutation($id:ID!){addItemToOrder(productVariantId:$id){id}}`
+		byDefault = `mutation($id:ID!="7"){addItemToOrder(productVariantId:$id){id}}`
+		digestX   = "d3ebeaf9670d728f594bccba063758370a55f027cbb242341d9911c2386399a1" // of {x}
+	)
 	inPart := func(name, value string) string {
 		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
 	}
@@ -124,7 +128,21 @@ func TestEnvelopes(t *testing.T) {
 		{"a hash", "/", "application/json", `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}`, true, true, nil},
 		{"a hash and no document", "/", "application/json", `{"query":null,"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
 		{"a hash and two documents", "/", "application/json", `{"query":"{x}","query":"","extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
-		{"a hash and its document", "/", "application/json", `{"query":"{x}","extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, false, false, nil},
+		{"a hash and its document", "/", "application/json", `{"query":"{x}","extensions":{"persistedQuery":{"sha256Hash":"` + digestX + `"}}}`, false, false, nil},
+		{"a hash and another document", "/", "application/json", `{"query":"{x}","extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
+		{"a hash and another document in the query", "/?query={x}", "application/json", `{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
+		{"a hash and the other's too", "/?query={x}&extensions[persistedQuery][sha256Hash]=" + digestX, "application/json", `{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
+		{"a document's id and a document in the query", "/?query={x}", "application/json", `{"documentId":"ab"}`, true, true, nil},
+		{"a document's id and a document", "/", "application/json", `{"documentId":"ab","query":"{x}"}`, false, false, nil},
+		{"variables in the query, and a default", "/?variables[id]=6", "application/json", graphqlBody(byDefault, "{}", ""), true, false, []string{"6", "7"}},
+		{"variables twice, and a default", "/", "application/json", strings.TrimSuffix(graphqlBody(byDefault, `{"id":"6"}`, ""), "}") + `,"variables":{}}`, true, false, []string{"6", "7"}},
+		{"a form with a bracket first", "/", form, "[query]=" + url.QueryEscape(doc) + "&%5bvariables%5D[id]=7", true, false, []string{"7"}},
+		{"a form with something between", "/", form, "query=" + url.QueryEscape(byDefault) + "&variables[id]x=8", true, false, []string{"7", "8"}},
+		{"a form with an equals sign in a name", "/", form, "query=" + url.QueryEscape(doc) + "&variables[id]a=b%5D=7", true, false, []string{"7"}},
+		{"a form that does not decode", "/", form, "query=mutation{addItemToOrder(productVariantId:7)#%0A@skip(if:true)\n{id}}#%zz", true, false, []string{"7"}},
+		{"a form that decodes to no text", "/", form, "query=mutation{addItemToOrder(productVariantId:7)#%0A@skip(if:true)\n{id}}#%ff", true, false, []string{"7"}},
+		{"a blank of Latin-1", "/", form + "; charset=iso-8859-1", "query=" + url.QueryEscape(doc) + "&variables[id]=%A07", true, false, []string{"7"}},
+		{"a blank of Latin-1 in a document", "/", form + "; charset=iso-8859-1", "query=mutation{addItemToOrder(productVariantId:\"%A07\"){id}}", true, false, []string{"7"}},
 		{"a hash in a form", "/", form, `extensions[persistedQuery][sha256Hash]=ab`, true, true, nil},
 		{"a hash in the query", "/?extensions=" + url.QueryEscape(`{"persistedQuery":{"sha256Hash":"ab"}}`), "application/json", `{}`, true, true, nil},
 		{"a document's id", "/", "application/json", `{"documentId":"ab"}`, true, true, nil},

@@ -24,12 +24,13 @@ func TestPersistedQueries(t *testing.T) {
 		return Read(nil, post("/", "application/json", body), nil, []*rules.Carrier{carrier("node", addItem)}, opts)[0]
 	}
 	check(t, send(`{"variables":{"id":7}`+named(digest)), true, true)
-	// A harmless document under the digest of another one is not believed.
-	check(t, send(`{"query":"{x}"`+named(digest)), false, false)
+	// A harmless document under the digest of another one is not believed, nor does it stand in for that.
+	check(t, send(`{"query":"{x}"`+named(digest)), true, true)
 	check(t, send(`{"variables":{"id":7}`+named(digest)), true, true)
 
 	registration := strings.TrimSuffix(graphqlBody(document, `{"id":1}`, ""), "}") + named(digest)
 	check(t, send(registration), true, false, "1")
 	check(t, send(`{"variables":{"id":7}`+named(strings.ToUpper(digest))), true, false, "7")
+	check(t, send(`{"query":"{x}","variables":{"id":7}`+named(digest)), true, false, "7")
 	check(t, send(fmt.Sprintf(`[{"variables":{"id":7}%s,{"variables":{"id":8}%s]`, named(digest), named("ab"))), true, true, "7")
 }
