@@ -138,6 +138,15 @@ func jsNumber(text string) string {
 	return strconv.FormatInt(int64(f), 10)
 }
 
+// storedNumbers returns the integers that databases make of a text where its column holds integers: MySQL takes the
+// number that the text begins with, PostgreSQL takes underscores between digits and a sign before 0x. Vendure gives an id to
+// its database as it came if the call stands in a named fragment.
+func storedNumbers(text string) [2]string {
+	text = strings.TrimFunc(text, isBlank)
+	n, _ := decimal(text)
+	return [2]string{jsNumber(text[:n]), jsNumber(strings.TrimPrefix(strings.ReplaceAll(text, "_", ""), "+"))}
+}
+
 // scaled writes a decimal number with no more zeros than it needs. ParseFloat counts exponents to five digits, JavaScript to
 // nine, and a hundred thousand zeros make up for such an exponent.
 func scaled(text string) string {

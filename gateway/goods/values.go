@@ -61,6 +61,11 @@ func (p *place) one(text string) {
 		text, _, _ = strings.Cut(text, p.field.Cut)
 	}
 	p.id(text)
+	if p.dialect == rules.Node && p.field.In == rules.InGraphQL {
+		for _, number := range storedNumbers(text) {
+			p.add(number)
+		}
+	}
 }
 
 // id adds all that a shop may take the text for.
