@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -129,6 +130,8 @@ func vendureTricks(id, other, known, unknown string) (all []*shopRow) {
 	add("operations with a backslash", "/shop-api", strings.Replace(parts(good...), `name="operations"`, `name="opera\tions"`, 1), multipartOf("b"))
 	add("operations in base64", "/shop-api", strings.Replace(parts(good...), "\r\n\r\n", "\r\nContent-Transfer-Encoding: base64\r\n\r\n", 1), multipartOf("b"))
 	add("operations that are a file", "/shop-api", strings.Replace(parts(good...), `name="operations"`, `name="operations"; filename=""`, 1), multipartOf("b"))
+	// Node decodes no parts that are compressed.
+	add("operations behind what is compressed", "/shop-api", deflated(harmless)+"\r\n"+parts(good...), multipartOf("b"), [2]string{"Content-Encoding", "deflate"})
 	add("operations twice", "/shop-api", parts(good[0], part{"operations", `{"query":"{__typename}"}`, ""}, good[1]), multipartOf("b"))
 	add("operations twice, the last", "/shop-api", parts(part{"operations", `{"query":"{__typename}"}`, ""}, good[0], good[1]), multipartOf("b"))
 	add("a batch in the operations", "/shop-api", parts(part{"operations", "[" + good[0].value + "]", ""}, good[1]), multipartOf("b"))
@@ -215,6 +218,14 @@ func parts(all ...part) string {
 
 func multipartOf(boundary string) [2]string {
 	return [2]string{"Content-Type", "multipart/form-data; boundary=" + boundary}
+}
+
+func deflated(text string) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = w.Write([]byte(text)) // a buffer takes everything
+	_ = w.Close()
+	return b.String()
 }
 
 func gzipped(text string) string {
