@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 GOLANGCI_LINT_VERSION=v2.15.0
 GOVULNCHECK_VERSION=v1.9.0
 H2SPEC_VERSION=v2.2.1+incompatible # the latest that the module proxy offers
+NODE_VERSION=20.20.2               # of the Node that npm brings where the installed one is older than 20, which Vendure needs
 LEAST_COVERAGE=85 # percent of the statements of each package, by its own tests; rules has no statement untested
 
 # What the checks run, as program=package or file=package.
@@ -26,6 +27,7 @@ NEEDS=(
 	java=default-jre-headless
 	/usr/share/tomcat10/bin/bootstrap.jar=tomcat10-common
 	node=nodejs
+	npm=npm
 	/usr/bin/python3=python3
 	/usr/lib/python3/dist-packages/django=python3-django
 	/usr/lib/python3/dist-packages/werkzeug=python3-werkzeug
@@ -154,6 +156,38 @@ tools() {
 	tool h2spec github.com/summerwind/h2spec/cmd/h2spec "$H2SPEC_VERSION"
 }
 
+# vendure installs the shop that TestVendure starts, outside the tree and once for each list of packages.
+vendure() {
+	if [[ ! -e $VENDURE/done ]]; then
+		echo "installing Vendure into $VENDURE"
+		rm -rf "$VENDURE"
+		mkdir -p "$VENDURE"
+		cp gateway/testdata/vendure/package*.json "$VENDURE/"
+		npm_ ci --omit=dev
+		if [[ $(node_major node) -lt 20 ]]; then
+			npm_ install --no-save "node-linux-$(node -p process.arch)@$NODE_VERSION"
+		fi
+		touch "$VENDURE/done"
+	fi
+	[[ $(node_major "$(node_program)") -ge 20 ]] && return
+	echo "Vendure needs Node 20 or later, and $(node_program) is $("$(node_program)" --version)" >&2
+	return 1
+}
+
+# npm_ is npm without what only people want to read. Nothing that a package wants to run is run: the shop needs none of it.
+npm_() {
+	npm "$@" --prefix "$VENDURE" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+}
+
+node_major() {
+	"$1" -p 'process.versions.node.split(".")[0]'
+}
+
+# node_program is the Node that runs the shop: the one that npm had to bring, or the one that is installed.
+node_program() {
+	find "$VENDURE/node_modules" -path '*/node-linux-*/bin/node' -print -quit | grep . || echo node
+}
+
 format() {
 	local files
 	files=$("$(go env GOROOT)/bin/gofmt" -l .)
@@ -228,6 +262,12 @@ GOVULNCHECK=$TOOLS/govulncheck-$GOVULNCHECK_VERSION
 export H2SPEC=$TOOLS/h2spec-$H2SPEC_VERSION # the gateway's tests run it
 step tools tools
 must
+VENDURE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/gate451/vendure-$(cat gateway/testdata/vendure/package*.json | sha256sum | cut -c1-16)
+step vendure vendure
+if [[ -e $VENDURE/done ]]; then
+	NODE=$(node_program)
+	export VENDURE NODE # the gateway's tests start it
+fi
 step gofmt format
 step shellcheck scripts
 step 'go mod tidy' go mod tidy -diff

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/base64"
@@ -321,30 +322,39 @@ func (g *graphQL) members(o object, top bool) string {
 	g.s.Shuffle(len(o), func(i, j int) { o[i], o[j] = o[j], o[i] })
 	var all []string
 	for _, m := range o {
-		all = append(all, m.key+draw(g.s, ":", ": ", " : ")+g.value(m.value, top))
+		all = append(all, m.key+draw(g.s, ":", ": ", " : ")+g.value(m.key, m.value, top))
 	}
 	return strings.Join(all, draw(g.s, ", ", ",", " ", "\n"))
 }
 
-// value writes a value: as it is, as a variable or as a variable's default.
-func (g *graphQL) value(v any, top bool) string {
+// inputTypes are the types of arguments that are objects or lists of them, for shops that look at that.
+var inputTypes = map[string]string{"inputs": "AddItemInput"}
+
+// typeOf names the type of a value at the key.
+func typeOf(key string, v any) string {
+	switch v.(type) {
+	case object:
+		return cmp.Or(inputTypes[key], "Input")
+	case list:
+		return "[" + cmp.Or(inputTypes[key], "Input") + "!]"
+	case number:
+		return "Int"
+	}
+	return "ID"
+}
+
+// value writes the value at a key: as it is, as a variable or as a variable's default.
+func (g *graphQL) value(key string, v any, top bool) string {
 	percent := 15
 	if top {
 		percent = 40
 	}
 	if g.s.chance(percent) {
 		name := "v" + strconv.Itoa(len(g.declared))
-		kind := "ID"
-		switch v.(type) {
-		case object, list:
-			kind = "Input"
-		case number:
-			kind = "Int"
-		}
 		if g.s.chance(30) {
-			g.declared = append(g.declared, "$"+name+": "+kind+" = "+g.literal(v))
+			g.declared = append(g.declared, "$"+name+": "+typeOf(key, v)+draw(g.s, "", "!")+" = "+g.literal(v))
 		} else {
-			g.declared = append(g.declared, "$"+name+": "+kind+draw(g.s, "", "!"))
+			g.declared = append(g.declared, "$"+name+": "+typeOf(key, v)+"!")
 			g.variables = append(g.variables, member{name, v})
 		}
 		return "$" + name
@@ -354,11 +364,11 @@ func (g *graphQL) value(v any, top bool) string {
 		return "{" + g.members(v, false) + "}"
 	case list:
 		if len(v) == 1 && g.s.chance(30) {
-			return g.value(v[0], false) // one stands for a list of one
+			return g.value(key, v[0], false) // one stands for a list of one
 		}
 		var all []string
 		for _, element := range v {
-			all = append(all, g.value(element, false))
+			all = append(all, g.value(key, element, false))
 		}
 		return "[" + strings.Join(all, draw(g.s, ", ", " ")) + "]"
 	}

@@ -59,7 +59,8 @@ func (x *execution) value(p *place, value *ast.Value, path []string, step int) {
 	}
 }
 
-// variable reads a variable: what was sent for it, or else its default.
+// variable reads a variable: what was sent for it, and its default. Which of them counts is the shop's affair, for what was
+// sent may stand where the shop does not look: in the target of a POST, or before a second list of variables.
 func (x *execution) variable(p *place, name string, path []string, step int) {
 	key := variableOf{name, p, step}
 	if x.variables[key] {
@@ -76,17 +77,14 @@ func (x *execution) variable(p *place, name string, path []string, step int) {
 			p.take(field.value)
 		}
 	}
-	if len(values)+len(fields) > 0 {
-		return
-	}
-	p.out.Undetermined = p.out.Undetermined || x.unread
+	found := len(values)+len(fields) > 0
 	for _, definition := range x.op.VariableDefinitions {
 		if definition.Variable == name && definition.DefaultValue != nil {
 			x.value(p, definition.DefaultValue, path, step)
-			return
+			found = true
 		}
 	}
-	p.out.Undetermined = true
+	p.out.Undetermined = p.out.Undetermined || !found || x.unread
 }
 
 // takeInput reads what is at the path in a variable's value.

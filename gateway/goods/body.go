@@ -42,7 +42,8 @@ func takeBody(w http.ResponseWriter, r *http.Request, query string, all places, 
 	}
 	var found []envelope
 	for i, content := range contents {
-		c := reader{content: content, t: t, sure: i == 0, forms: forms, values: values, operations: operations}
+		// What is encoded need not be well-formed before it is decoded; but nobody encodes parts, which Node would not decode.
+		c := reader{content: content, t: t, sure: i == 0 || t.kinds&multipartKind != 0, forms: forms, values: values, operations: operations}
 		found = append(found, c.read()...)
 	}
 	takeOperations(asked, found, operations, opts)

@@ -51,6 +51,20 @@ func encoded(coding, header string, body []byte) *http.Request {
 	return r
 }
 
+// TestEncodedParts hides parts behind others that are compressed, in a charset that is not read.
+func TestEncodedParts(t *testing.T) {
+	part := func(header, id string) string {
+		return "--b\r\nContent-Disposition: form-data; name=id\r\n" + header + "\r\n" + id + "\r\n--b--\r\n"
+	}
+	c := carrier("node", "form id")
+	for header, undetermined := range map[string]bool{"": false, "Content-Type: text/plain; charset=gbk\r\n": true} {
+		body := string(encode("deflate", []byte(part("", "1")))) + "\r\n" + part(header, "7")
+		r := post("/", "multipart/form-data; boundary=b", body)
+		r.Header.Set("Content-Encoding", "deflate")
+		check(t, read(r, c), true, undetermined, "1", "7")
+	}
+}
+
 func TestEncodings(t *testing.T) {
 	body := []byte(`{"id":7}`)
 	c := carrier("node", "json id")

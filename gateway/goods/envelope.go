@@ -36,45 +36,26 @@ type variable struct {
 	value string
 }
 
-// operationOf reads a GraphQL request from a query or a form.
-func operationOf(raw string) envelope {
-	var e envelope
-	eachParam(raw, func(name, value string) {
-		if isOperation(name) {
-			e.form(name, unescaped(value))
-		}
-	})
-	return e
-}
-
-func isOperation(name string) bool {
-	switch base, _, _ := strings.Cut(name, "["); base {
-	case "query", "operationName", "variables", "extensions", "documentId":
-		return true
-	}
-	return false
-}
-
 // form adds a field of a form.
 func (e *envelope) form(name, value string) {
-	base, indices, nested := strings.Cut(name, "[")
+	base, path := indices(name)
 	switch {
-	case base == "variables" && nested:
-		e.fields = append(e.fields, variable{strings.Split(strings.TrimSuffix(indices, "]"), "]["), value})
+	case base == "variables" && len(path) > 0:
+		e.fields = append(e.fields, variable{path, value})
 	case base == "variables":
 		e.object(gjson.Parse(value), value)
-	case base == "extensions" && nested:
+	case base == "extensions" && len(path) > 0:
 		switch {
-		case strings.Contains(indices, "sha256Hash"):
+		case slices.Contains(path, "sha256Hash"):
 			e.hashes = append(e.hashes, value)
-		case strings.Contains(indices, "version"):
+		case slices.Contains(path, "version"):
 			e.versions = append(e.versions, value)
 		}
 	case base == "extensions":
 		e.extensions(gjson.Parse(value))
-	case base == "query" && !nested:
+	case base == "query" && len(path) == 0:
 		e.query(value)
-	case base == "operationName" && !nested:
+	case base == "operationName" && len(path) == 0:
 		e.names = append(e.names, value)
 	case base == "documentId":
 		e.stored = true

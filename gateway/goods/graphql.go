@@ -31,8 +31,10 @@ func takeOperations(asked envelope, found []envelope, places places, opts Option
 		places.present()
 		places.undetermined()
 	}
+	asked.prefer()
 	for i := range found {
 		e := &found[i]
+		e.prefer()
 		e.merge(asked)
 		switch alone := e.alone(); {
 		case e.persisted(opts, budget):

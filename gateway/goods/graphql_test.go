@@ -25,6 +25,10 @@ func TestDocuments(t *testing.T) {
 		{addItem, `mutation { addItemToOrder(productVariantId: "7", quantity: 1) { __typename } }`, "", "", true, false, []string{"7"}},
 		{addItem, `mutation { addItemToOrder(productVariantId: 7) { id } }`, "", "", true, false, []string{"7"}},
 		{addItem, `mutation { addItemToOrder(productVariantId: "0x7") { id } }`, "", "", true, false, []string{"7"}},
+		{addItem, `mutation { addItemToOrder(productVariantId: "7abc") { id } }`, "", "", true, false, []string{"7abc", "7"}},
+		{addItem, `mutation { addItemToOrder(productVariantId: " +70e-1abc") { id } }`, "", "", true, false, []string{"7"}},
+		{addItem, `mutation { addItemToOrder(productVariantId: "0_7") { id } }`, "", "", true, false, []string{"7"}},
+		{addItem, `mutation { addItemToOrder(productVariantId: "+0x_7") { id } }`, "", "", true, false, []string{"7"}},
 		{addItem, `mutation { addItemToOrder(productVariantId: """7""") { id } }`, "", "", true, false, []string{"7"}},
 		{addItem, `mutation { addItemToOrder(productVariantId: "\u0037") { id } }`, "", "", true, false, []string{"7"}},
 		{addItem, `mutation { harmless: addItemToOrder(productVariantId: "7") { id } }`, "", "", true, false, []string{"7"}},
@@ -99,7 +103,10 @@ func graphqlBody(query, variables, operation string) string {
 }
 
 func TestEnvelopes(t *testing.T) {
-	const doc = `mutation($id:ID!){addItemToOrder(productVariantId:$id){id}}`
+	const (
+		doc       = `mutation($id:ID!){addItemToOrder(productVariantId:$id){id}}`
+		byDefault = `mutation($id:ID!="7"){addItemToOrder(productVariantId:$id){id}}`
+	)
 	inPart := func(name, value string) string {
 		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
 	}
@@ -128,6 +135,19 @@ func TestEnvelopes(t *testing.T) {
 		{"a hash and another document", "/", "application/json", `{"query":"{x}",` + named(hashOf("{y}")) + `}`, true, true, nil},
 		{"two hashes and a document", "/", "application/json", `{"query":"{x}",` + named(hashOf("{x}")) + `,` + named(hashOf("{y}")) + `}`, true, true, nil},
 		{"a hash and its document in the query", "/?query={x}", "application/json", `{` + named(hashOf("{x}")) + `}`, false, false, nil},
+		{"a hash and another document in the query", "/?query={x}", "application/json", `{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
+		{"a hash and the other's too", "/?query={x}&extensions[persistedQuery][sha256Hash]=" + hashOf("{x}"), "application/json", `{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}`, true, true, nil},
+		{"a document's id and a document in the query", "/?query={x}", "application/json", `{"documentId":"ab"}`, true, true, nil},
+		{"a document's id and a document", "/", "application/json", `{"documentId":"ab","query":"{x}"}`, false, false, nil},
+		{"variables in the query, and a default", "/?variables[id]=6", "application/json", graphqlBody(byDefault, "{}", ""), true, false, []string{"6", "7"}},
+		{"variables twice, and a default", "/", "application/json", strings.TrimSuffix(graphqlBody(byDefault, `{"id":"6"}`, ""), "}") + `,"variables":{}}`, true, false, []string{"6", "7"}},
+		{"a form with a bracket first", "/", form, "[query]=" + url.QueryEscape(doc) + "&%5bvariables%5D[id]=7", true, false, []string{"7"}},
+		{"a form with something between", "/", form, "query=" + url.QueryEscape(byDefault) + "&variables[id]x=8", true, false, []string{"7", "8"}},
+		{"a form with an equals sign in a name", "/", form, "query=" + url.QueryEscape(doc) + "&variables[id]a=b%5D=7", true, false, []string{"7"}},
+		{"a form that does not decode", "/", form, "query=mutation{addItemToOrder(productVariantId:7)#%0A@skip(if:true)\n{id}}#%zz", true, false, []string{"7"}},
+		{"a form that decodes to no text", "/", form, "query=mutation{addItemToOrder(productVariantId:7)#%0A@skip(if:true)\n{id}}#%ff", true, false, []string{"7"}},
+		{"a blank of Latin-1", "/", form + "; charset=iso-8859-1", "query=" + url.QueryEscape(doc) + "&variables[id]=%A07", true, false, []string{"7"}},
+		{"a blank of Latin-1 in a document", "/", form + "; charset=iso-8859-1", "query=mutation{addItemToOrder(productVariantId:\"%A07\"){id}}", true, false, []string{"7"}},
 		{"a hash in a form", "/", form, `extensions[persistedQuery][sha256Hash]=ab`, true, true, nil},
 		{"a hash in the query", "/?extensions=" + url.QueryEscape(`{"persistedQuery":{"sha256Hash":"ab"}}`), "application/json", `{}`, true, true, nil},
 		{"a document's id", "/", "application/json", `{"documentId":"ab"}`, true, true, nil},

@@ -69,12 +69,16 @@ func TestJSON(t *testing.T) {
 func TestJSONTypes(t *testing.T) {
 	const body = `{"id":7}`
 	for contentType, undetermined := range map[string]bool{
-		"application/json":                       false,
-		"APPLICATION/JSON ; charset=utf-8":       false,
-		"application/vnd.api+json":               false,
-		"text/json":                              false,
-		"application/json; charset=iso-8859-1":   false,
-		"application/json; charset=utf-7":        true,
+		"application/json":                                       false,
+		"APPLICATION/JSON ; charset=utf-8":                       false,
+		"application/vnd.api+json":                               false,
+		"text/json":                                              false,
+		"application/json; charset=iso-8859-1":                   false,
+		"application/json; charset=utf-7":                        true,
+		"application/json; charset=utf-8; charset=utf-7":         true,
+		"application/json; x=\"charset=utf-8 ;\"; charset=utf-7": true,
+		"application/json; x=\"\u212a\"; charset=utf-7":          true,
+		"application/json; x=\"\u212a\xff\"; charset=utf-7":      true, // as long in small letters
 		"text/plain":                             true,
 		"":                                       true,
 		"application/json; charset=utf-16":       false, // Which not everyone heeds.

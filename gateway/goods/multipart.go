@@ -80,6 +80,7 @@ func (p *part) read(header []string, content string) {
 		case "content-transfer-encoding":
 			p.transferred(strings.TrimSpace(lower), content)
 		case "content-type":
+			p.odd = p.odd || !isASCII(value)
 			for _, charset := range parameters(value, lower, "charset") {
 				p.odd = p.odd || !isUnicode(strings.ToLower(charset))
 			}

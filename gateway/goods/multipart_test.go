@@ -32,6 +32,8 @@ func TestMultipart(t *testing.T) {
 		{"two boundaries", `multipart/form-data; boundary=x; boundary=b`, start + `name="id"` + end, "php", true, false},
 		{"five boundaries", `multipart/form-data;boundary=b;boundary=1;boundary=2;boundary=3;boundary=4`,
 			start + `name="id"` + end, "php", true, true},
+		{"a boundary with a quote", `multipart/form-data; boundary="x\"b"`, strings.ReplaceAll(start, "--b", `--x"b`) + `name="id"` + end, "php", false, true},
+		{"a foreign charset behind another letter", "", start + "name=id\r\nContent-Type: text/plain; x=\"\u212a\"; charset=gbk\r\n\r\n43\r\n--b--", "node", true, true},
 		{"a name of PHP's", "", start + `name=" i.d[x"; name="id"` + end, "php", true, false},
 		{"a file", "", start + `name="id"; filename="x"` + end, "php", false, false},
 		{"a file", "", start + `name="id"; filename="x"` + end, "node", false, false},

@@ -131,11 +131,44 @@ func jsNumber(text string) string {
 	if integer {
 		return plain(text)
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(scaled(text), 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
 		return ""
 	}
 	return strconv.FormatInt(int64(f), 10)
+}
+
+// storedNumbers returns the integers that databases make of a text where its column holds integers: MySQL takes the
+// number that the text begins with, PostgreSQL takes underscores between digits and a sign before 0x. Vendure gives an id to
+// its database as it came if the call stands in a named fragment.
+func storedNumbers(text string) [2]string {
+	text = strings.TrimFunc(text, isBlank)
+	n, _ := decimal(text)
+	return [2]string{jsNumber(text[:n]), jsNumber(strings.TrimPrefix(strings.ReplaceAll(text, "_", ""), "+"))}
+}
+
+// scaled writes a decimal number with no more zeros than it needs. ParseFloat counts exponents to five digits, JavaScript to
+// nine, and a hundred thousand zeros make up for such an exponent.
+func scaled(text string) string {
+	sign, mantissa, exponent := "", text, "0"
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		mantissa, exponent = text[:i], text[i+1:]
+	}
+	if mantissa[0] == '-' || mantissa[0] == '+' {
+		sign, mantissa = mantissa[:1], mantissa[1:]
+	}
+	n, err := strconv.ParseInt(exponent, 10, 32)
+	if err != nil {
+		return text
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	all := whole + fraction
+	significant := strings.TrimRight(all, "0")
+	n += int64(len(all) - len(significant) - len(fraction))
+	if significant = strings.TrimLeft(significant, "0"); significant == "" {
+		return "0"
+	}
+	return sign + significant + "e" + strconv.FormatInt(n, 10)
 }
 
 func jsBase(text string) int {

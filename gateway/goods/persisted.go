@@ -13,7 +13,7 @@ import (
 // A digest that is not that of a document beside it names another one all the same: Apollo Server refuses such a request,
 // and graphql-java runs the other one.
 func (e *envelope) persisted(opts Options, budget *budget) (known bool) {
-	known = !e.stored || !e.bare()
+	known = !e.stored
 	if len(e.hashes) == 0 {
 		return known
 	}
@@ -33,6 +33,9 @@ func (e *envelope) persisted(opts Options, budget *budget) (known bool) {
 	}
 	return known
 }
+
+// prefer forgets that a document is named where one stands beside the name.
+func (e *envelope) prefer() { e.stored = e.stored && e.bare() }
 
 // bare reports whether there may be no document.
 func (e *envelope) bare() bool { return len(e.queries) == 0 || e.blank }

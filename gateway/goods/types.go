@@ -3,6 +3,7 @@ package goods
 import (
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"gate451/rules"
 )
@@ -31,6 +32,9 @@ func typeOf(header http.Header) contentType {
 	var t contentType
 	for _, line := range header["Content-Type"] {
 		lower := strings.ToLower(line)
+		if !isASCII(line) {
+			t.kinds |= unknown // parameters are not found among letters that change their length
+		}
 		for i, part := range strings.Split(lower, ",") {
 			part = strings.TrimLeft(part, " \t")
 			if cut := strings.IndexAny(part, "; \t"); cut >= 0 {
@@ -42,16 +46,32 @@ func typeOf(header http.Header) contentType {
 			}
 			t.kinds |= k
 		}
-		if charset := parameters(line, lower, "charset"); len(charset) > 0 {
-			t.charset = strings.ToLower(charset[0])
+		for _, charset := range parameters(line, lower, "charset") {
+			if t.charset == "" || !isUnicode(strings.ToLower(charset)) {
+				t.charset = strings.ToLower(charset)
+			}
 		}
-		t.boundaries = append(t.boundaries, parameters(line, lower, "boundary")...)
+		for _, boundary := range parameters(line, lower, "boundary") {
+			t.boundaries = append(t.boundaries, boundary)
+			if strings.Contains(boundary, `\`) {
+				t.kinds |= unknown // some take the backslash away, and a quote with it
+			}
+		}
 	}
 	const most = 3 // Each of them costs a walk through the body.
 	if len(t.boundaries) > most {
 		t.boundaries, t.kinds = t.boundaries[:most], t.kinds|unknown
 	}
 	return t
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func kindOf(media string) kind {

@@ -3,6 +3,7 @@ package goods
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"gate451/rules"
 )
@@ -62,6 +63,11 @@ func (p *place) one(text string) {
 		text, _, _ = strings.Cut(text, p.field.Cut)
 	}
 	p.id(text)
+	if p.dialect == rules.Node && p.field.In == rules.InGraphQL {
+		for _, number := range storedNumbers(text) {
+			p.add(number)
+		}
+	}
 }
 
 // id adds all that a shop may take the text for.
@@ -72,6 +78,9 @@ func (f *finding) id(text string) {
 	}
 	f.add(text)
 	f.number(text)
+	if !utf8.ValidString(text) {
+		f.number(latin(text))
+	}
 	for _, name := range globalIDs(text) {
 		f.add(name)
 		if tail := tailOf(name); tail != "" {
@@ -79,6 +88,15 @@ func (f *finding) id(text string) {
 			f.number(tail)
 		}
 	}
+}
+
+// latin reads a text as ISO 8859-1, whose blanks and digits other charsets of one byte have, too.
+func latin(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		b.WriteRune(rune(c))
+	}
+	return b.String()
 }
 
 // number adds the integer that the carrier's dialect reads the text as.

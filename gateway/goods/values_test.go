@@ -3,6 +3,7 @@ package goods
 import (
 	"encoding/base64"
 	"slices"
+	"strings"
 	"testing"
 
 	"gate451/rules"
@@ -23,6 +24,8 @@ func TestNumbers(t *testing.T) {
 		{"node", "07", "7"}, {"node", " 7 ", "7"}, {"node", "7.0", "7"}, {"node", "0x7", "7"}, {"node", "0B111", "7"},
 		{"node", "0o7", "7"}, {"node", "7e0", "7"}, {"node", ".7e1", "7"}, {"node", "70e-1", "7"}, {"node", "+7", "7"},
 		{"node", "-7", "-7"}, {"node", "\u00a07\ufeff", "7"}, {"node", "\u30007\u2028", "7"},
+		{"node", "0." + strings.Repeat("0", 99_999) + "7e100000", "7"}, {"node", "7" + strings.Repeat("0", 100_000) + "e-100000", "7"}, {"node", "-.7e1", "-7"},
+		{"node", "0e5", "0"}, {"node", "1e9999999999", ""}, {"node", "+70.0e-1", "7"}, {"node", "7.00001e5", "700001"},
 		{"node", "7abc", ""}, {"node", "7,0", ""}, {"node", "７", ""}, {"node", "7.5", ""}, {"node", "-0x7", ""},
 		{"node", "0xg", ""}, {"node", "1e400", ""}, {"node", "", ""},
 		{"python", "4_3", "43"}, {"python", " +43 ", "43"}, {"python", "43\v\u0085", "43"}, {"python", "-043", "-43"}, {"python", "４３", "43"},
