@@ -93,7 +93,8 @@ func (r *Rule) reads(skus *skuMatcher, productIDs map[string]int32) bool {
 
 // goods are what a reading concerns as far as one activity goes.
 type goods struct {
-	hits         []int32 // products, by path or by what is carried
+	hits         []int32 // products, by path, by the query or by what is carried
+	byPath       int     // how many of them, from the first, by path
 	named        []int32 // of each carried ID the products, and then noProduct; those in a row that are equal once
 	last         int     // where the last ID's begin
 	foreign      bool    // an ID is of no product
@@ -115,6 +116,7 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 		g.named = skus.match(id, places, g.named)
 		if len(g.named) == start {
 			g.foreign = true
+			g.undetermined = g.undetermined || skus.blind()
 			continue
 		}
 		for _, product := range g.named[start:] {
@@ -132,11 +134,12 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 }
 
 // within reports whether all that is asked for is known, and one of the products. What is carried outweighs the path, which
-// is the client's to choose, and says nothing of a product that is undetermined beside it. Where nothing is, the path tells.
+// is the client's to choose, and says nothing of a product that is undetermined beside it. Where nothing is, the path tells,
+// and never the query: a parameter that no shop looks at costs a client nothing.
 func (g *goods) within(products []int32) bool {
 	switch nothing := len(g.named) == 0 && !g.foreign; {
 	case nothing && !g.unread:
-		return slices.ContainsFunc(products, func(p int32) bool { return slices.Contains(g.hits, p) })
+		return slices.ContainsFunc(products, func(p int32) bool { return slices.Contains(g.hits[:g.byPath], p) })
 	case nothing || g.foreign || g.undetermined:
 		return false
 	}

@@ -212,10 +212,10 @@ func TestSKUs(t *testing.T) {
 		{"a/b*", "a/b a/b/c", "a"},
 	} {
 		var m skuMatcher
-		m.add(selector{skus: []string{foldSKU(c.pattern)}}, 3)
+		m.add(&selector{skus: []string{foldText(c.pattern)}}, 3)
 		for want, skus := range map[bool]string{true: c.yes, false: c.no} {
 			for sku := range strings.FieldsSeq(skus) {
-				got, walked := m.match(sku, nil, nil), m.walk(foldSKU(sku), "", "/")
+				got, walked := m.match(sku, nil, nil), m.walk(foldText(sku), "", "/")
 				if (len(got) == 1) != want || !slices.Equal(got, walked) {
 					t.Errorf("%s is %s: %v, %v", sku, c.pattern, got, walked)
 				}
