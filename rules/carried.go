@@ -35,7 +35,8 @@ func (p *Policy) MayCarry(req *Request) bool {
 // Wanted appends to dst the carriers that must be read before the request can be decided, by ID: those whose hosts and
 // paths match a reading, and whose activity has a rule at the instant that could block the origin because of what is
 // carried. It is a rule on a product with SKUs, or one that excepts products; where only what is carried makes a request
-// one of the activity, it is any rule. A rule in shadow mode counts, a paused one does not.
+// one of the activity, or the catalogues that the policy names are not attached, it is any rule. A rule in shadow mode counts,
+// a paused one does not.
 //
 // It allocates nothing where nothing is wanted. What it leaves out need not be read: no SKU in it could make a block.
 func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier) []*Carrier {
@@ -50,7 +51,7 @@ func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier
 	slices.Sort(hits)
 	for _, id := range hits {
 		carrier := p.carriers[id]
-		if p.tables[p.owners[id]].wants(carrier.Claims, from, at) {
+		if p.tables[p.owners[id]].wants(carrier.Claims && !p.skus.blind(), from, at) {
 			dst = append(dst, carrier)
 		}
 	}

@@ -21,7 +21,7 @@ func TestMoreCarriedNeverAllow(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 451))
 	var blocked, added int
 	for range 200 {
-		p := parse(t, randomPolicy(random))
+		p := randomlyStocked(t, random, parse(t, randomPolicy(random)))
 		excepts := slices.ContainsFunc(p.Rules(), func(r *Rule) bool {
 			return slices.ContainsFunc(r.Exceptions, func(x Exception) bool { return len(x.Products) > 0 })
 		})
@@ -62,7 +62,7 @@ func TestWhatIsNotWantedNeverMatters(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 451))
 	var wanted, unwanted int
 	for range 150 {
-		p := parse(t, randomPolicy(random))
+		p := randomlyStocked(t, random, parse(t, randomPolicy(random)))
 		if random.IntN(2) == 0 {
 			p = paused(t, p, randomPauses(random, p)...)
 		}

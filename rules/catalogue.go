@@ -165,8 +165,9 @@ func (c *Catalogue) ask(row int32, values []Value) {
 	c.terms = c.terms[:0]
 	for _, v := range values {
 		if asked := goods.names[v.Column]; asked != nil {
-			c.fold = appendFolded(c.fold[:0], strings.TrimSpace(v.Text))
-			c.terms = asked.match(c.fold, c.terms)
+			if c.fold = appendFolded(c.fold[:0], strings.TrimSpace(v.Text)); len(c.fold) > 0 { // a blank says nothing
+				c.terms = asked.match(c.fold, c.terms)
+			}
 		}
 	}
 	c.found = goods.met(c.terms, c.found[:0])

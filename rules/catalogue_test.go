@@ -39,7 +39,7 @@ func stocked(t testing.TB, p *Policy, rows string) *Policy {
 
 func fill(t testing.TB, c *Catalogue, line int, words []string) {
 	t.Helper()
-	id, parent, _ := strings.Cut(strings.ReplaceAll(words[0], "-/", "/"), "/")
+	id, parent, _ := strings.Cut(strings.ReplaceAll(strings.TrimSuffix(words[0], "/-"), "-/", "/"), "/")
 	g := Good{Line: line, ID: id, Parent: parent}
 	if words[1] != "-" {
 		g.Others = strings.Split(words[1], ",")

@@ -112,12 +112,13 @@ func appendParam(dst []byte, name string) []byte {
 	start := len(dst)
 	dst = appendFoldedInPlace(appendUnescaped(dst, name), start)
 	dst = append(dst[:start], bytes.TrimLeft(dst[start:], " ")...)
+	closed := bytes.LastIndexByte(dst, ']')
 	for i := start; i < len(dst); i++ {
 		switch dst[i] {
 		case 0:
 			return dst[:i]
 		case '[':
-			if i > start && slices.Contains(dst[i:], ']') {
+			if i > start && i < closed {
 				return dst[:i]
 			}
 			dst[i] = '_'

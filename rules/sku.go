@@ -46,6 +46,9 @@ func (m *skuMatcher) match(sku string, places, products []int32) []int32 {
 	var fold [64]byte
 	var hits [8]int32
 	folded := appendFolded(fold[:0], strings.TrimSpace(sku))
+	if len(folded) == 0 {
+		return products
+	}
 	found := m.stock.match(folded, m.texts.match(folded, hits[:0]))
 	first := len(products)
 	for _, id := range found {

@@ -33,10 +33,17 @@ func (t *texts) add(patterns []string, id int32) {
 
 // match appends the ids of all that a folded text is like.
 func (t *texts) match(folded []byte, hits []int32) []int32 {
-	var none [1]*node
 	hits = append(hits, t.literals[string(folded)]...)
 	for i := range t.patterns.globs {
-		_, hits = t.patterns.globs[i].step(folded, none[:0], hits)
+		g := &t.patterns.globs[i]
+		if len(folded) < g.length {
+			continue
+		}
+		for _, glob := range g.byPrefix[string(folded[:g.length])] {
+			if glob.matches(folded[g.length:]) {
+				hits = append(hits, glob.node.ends...)
+			}
+		}
 	}
 	return hits
 }
