@@ -41,19 +41,22 @@ func (c *Catalogue) stock() *stock {
 	for text, key := range c.keys {
 		texts[key] = text
 	}
-	// Every id, and every name of a parent, of the rows of those families: counted, then laid out by id.
+	// Every id, and every name of a parent, of the rows of those families: counted, then laid out by id, with the rows first
+	// whose own it is.
 	counts := make([]int32, len(c.keys)+1)
 	each := func(do func(key, row int32)) {
 		for i := range c.rows {
-			row := int32(i)
-			if _, ok := family[f.of(row)]; !ok {
-				continue
+			if _, ok := family[f.of(int32(i))]; ok {
+				for _, key := range c.idsOf(int32(i)) {
+					do(key, int32(i))
+				}
 			}
-			for _, key := range c.idsOf(row) {
-				do(key, row)
-			}
-			if parent := c.rows[row].parent; parent != none {
-				do(parent, row)
+		}
+		for i := range c.rows {
+			if parent := c.rows[i].parent; parent != none {
+				if _, ok := family[f.of(int32(i))]; ok {
+					do(parent, int32(i))
+				}
 			}
 		}
 	}
