@@ -16,6 +16,8 @@ var columnNames = map[string]string{
 	"slug": "handle", "url_key": "handle", "seo_name": "handle",
 }
 
+var underscores = strings.NewReplacer(" ", "_", "-", "_")
+
 // Column returns the one name of all by which a column of a catalogue may go: brand is vendor, item_group_id is parent, "Product
 // Type" is category. Letter case, blanks and a prefix such as g: do not count.
 func Column(name string) string {
@@ -23,7 +25,7 @@ func Column(name string) string {
 	if i := strings.LastIndexByte(name, ':'); i >= 0 {
 		name = name[i+1:]
 	}
-	name = strings.NewReplacer(" ", "_", "-", "_").Replace(name)
+	name = underscores.Replace(name)
 	if known, ok := columnNames[name]; ok {
 		return known
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	// Settle is how long changed files rest before they are read, so that nobody's half-written file is; 0 means 250
 	// milliseconds. It should be longer than the ticks in which the file system counts modification times.
 	Settle time.Duration
+	// Also returns further files to watch, as they are then; nil means none. Files that have joined are loaded once more,
+	// because they may have changed before they were watched.
+	Also func() []string
 }
 
 const (
@@ -53,14 +56,24 @@ func New(paths []string, opts Options) *Watcher {
 		opts.Settle = defaultSettle
 	}
 	paths = slices.Clone(paths)
-	return &Watcher{paths: paths, opts: opts, loaded: look(paths)}
+	w := &Watcher{paths: paths, opts: opts}
+	w.loaded = look(w.all())
+	return w
+}
+
+// all returns the files that are to be watched now.
+func (w *Watcher) all() []string {
+	if w.opts.Also == nil {
+		return w.paths
+	}
+	return append(slices.Clone(w.paths), w.opts.Also()...)
 }
 
 // Run calls load when any of the files has changed, until the context ends. After a failure, of which load itself tells
 // whoever should know, it calls load again at each of the looks. Files that change while load runs are loaded again;
 // files that never rest are not loaded. Calls do not overlap. Run is called once.
 func (w *Watcher) Run(ctx context.Context, load func() error) {
-	if len(w.paths) == 0 {
+	if len(w.paths) == 0 && w.opts.Also == nil {
 		<-ctx.Done()
 		return
 	}
@@ -81,17 +94,18 @@ func (w *Watcher) Run(ctx context.Context, load func() error) {
 		case <-seen.problems: //nolint:errcheck // events were lost: look, as after any event
 		case <-poll.C:
 			why = polled
-			seen.follow(w.paths)
+			seen.follow(w.all())
 		case <-rest.C:
 			why = rested
 		}
-		now := look(w.paths)
+		now := look(w.all())
 		switch s.next(why, now, w.loaded) {
 		case wait:
 			rest.Reset(w.opts.Settle)
 		case reload:
 			w.loaded = now // as they were before load reads them: what changes meanwhile differs from it
 			s.failed = load() != nil
+			seen.follow(w.all())
 		}
 	}
 }
@@ -109,7 +123,7 @@ func (w *Watcher) notices(watcher *fsnotify.Watcher, err error) notices {
 		return notices{}
 	}
 	n := notices{watcher: watcher, changes: watcher.Events, problems: watcher.Errors}
-	n.follow(w.paths)
+	n.follow(w.all())
 	return n
 }
 
