@@ -68,6 +68,9 @@ func (s *policySource) tellCatalogues(files []catalogue.Info) {
 	if old := s.catalogues.Swap(&files); old != nil {
 		before = *old
 	}
+	if s.renamed != nil && !slices.EqualFunc(before, files, func(a, b catalogue.Info) bool { return a.File == b.File }) {
+		s.renamed()
+	}
 	for _, file := range files {
 		var last catalogue.Info
 		if i := slices.IndexFunc(before, func(other catalogue.Info) bool { return other.File == file.File }); i >= 0 {

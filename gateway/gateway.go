@@ -53,6 +53,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}})
 	err := g.load(cfg, opts)
 	if err == nil {
+		g.policy.renamed = catalogues.Look
 		g.watched = []watched{{policy, g.policy.load}, {catalogues, g.policy.load}, {databases, g.places.Reload}}
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})

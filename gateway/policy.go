@@ -32,6 +32,7 @@ type policySource struct {
 	loaded    func(p *rules.Policy, err error, at time.Time)
 	now       func() time.Time
 	note      func(evidence.Event)
+	renamed   func() // told when other catalogues may be in force; nil if nobody is
 }
 
 // load reads the policy's file again, and the catalogues. A bad one changes nothing: the error holds all that is wrong with

@@ -41,6 +41,7 @@ type Watcher struct {
 	paths  []string
 	opts   Options
 	loaded []state
+	asked  chan struct{}
 }
 
 // New returns a Watcher that takes the files as they are now for known: make it before they are loaded for the first
@@ -56,9 +57,17 @@ func New(paths []string, opts Options) *Watcher {
 		opts.Settle = defaultSettle
 	}
 	paths = slices.Clone(paths)
-	w := &Watcher{paths: paths, opts: opts}
+	w := &Watcher{paths: paths, opts: opts, asked: make(chan struct{}, 1)}
 	w.loaded = look(w.all())
 	return w
+}
+
+// Look has the files looked at soon, because Options.Also may name others now. It does not wait.
+func (w *Watcher) Look() {
+	select {
+	case w.asked <- struct{}{}:
+	default: // they will be
+	}
 }
 
 // all returns the files that are to be watched now.
@@ -92,6 +101,8 @@ func (w *Watcher) Run(ctx context.Context, load func() error) {
 			return
 		case <-seen.changes:
 		case <-seen.problems: //nolint:errcheck // events were lost: look, as after any event
+		case <-w.asked:
+			seen.follow(w.all())
 		case <-poll.C:
 			why = polled
 			seen.follow(w.all())
@@ -105,7 +116,6 @@ func (w *Watcher) Run(ctx context.Context, load func() error) {
 		case reload:
 			w.loaded = now // as they were before load reads them: what changes meanwhile differs from it
 			s.failed = load() != nil
-			seen.follow(w.all())
 		}
 	}
 }
