@@ -246,6 +246,19 @@ func TestCatalogueOfTheFleetsPolicy(t *testing.T) {
 	_, err = o.Resume(t.Context(), "sales", "ops")
 	must(t, err)
 	eventually(t, "the end of the pause", func() bool { return g.buys(t, "1", "2") == "1" })
+	g.replace(t, "policy.yaml", []byte("version: 1\nrulez: []\n"))
+	eventually(t, "the replica's own policy is bad", func() bool { return g.metric(t, reloadOK) == "0" })
+	g.replace(t, "goods.csv", table("1 Kaspersky", "2 Acme"))
+	eventually(t, "the file of the fleet's policy is watched all the same", func() bool { return g.buys(t, "1", "2") == "2" })
+	writeFile(t, g.file("goods.csv"), []byte("vendor\n"))
+	if err := g.Reload(); err == nil || !strings.Contains(err.Error(), "rulez") || !strings.Contains(err.Error(), "goods.csv:1:1: ") {
+		t.Error(err)
+	}
+	if got := g.buys(t, "1", "2"); got != "2" {
+		t.Errorf("an American buys %s", got)
+	}
+	g.replace(t, "goods.csv", table("1 Acme", "2 Kaspersky"))
+	eventually(t, "it is watched on", func() bool { return g.buys(t, "1", "2") == "1" })
 	push(strings.Replace(catalogued("Acme"), "goods.csv", "missing.csv", 1))
 	eventually(t, "what cannot be attached is refused", func() bool {
 		s, err := o.Status(t.Context())

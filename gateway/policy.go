@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -42,6 +43,10 @@ func (s *policySource) load() error {
 	defer s.loading.Unlock()
 	own, published, err := s.readAll()
 	if err != nil {
+		if published.policy != nil { // the fleet's policy is not bad because this replica's own is
+			s.published = published
+			s.settle(false)
+		}
 		s.loaded(nil, err, s.now())
 		if old := s.current.Load(); old != nil && s.trouble.isNew(err) {
 			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
@@ -59,16 +64,23 @@ func (s *policySource) load() error {
 	return nil
 }
 
-// readAll reads the policy's file, and the catalogues of what it holds and of what the fleet has published.
+// readAll reads the policy's file, and the catalogues of what it holds and of what the fleet has published. What is bad of the
+// latter stays as it was.
 func (s *policySource) readAll() (own, published stocked, err error) {
 	p, err := s.read()
 	if err == nil {
 		own, err = s.stock(p)
 	}
-	if err != nil || s.published.policy == nil {
+	if s.published.policy == nil {
 		return own, published, err
 	}
-	published, err = s.stock(s.published.base)
+	published, bad := s.stock(s.published.base)
+	if bad != nil {
+		published = s.published
+		if err == nil || err.Error() != bad.Error() { // both may name the same file
+			err = errors.Join(err, bad)
+		}
+	}
 	return own, published, err
 }
 

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -79,9 +80,17 @@ func BenchmarkLoad(b *testing.B) {
 			ids := write(&file)
 			b.SetBytes(int64(file.Len()))
 			b.ReportAllocs()
+			var attached *rules.Policy
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
 			for b.Loop() {
-				load(b, p, name, file.String(), ids)
+				attached = load(b, p, name, file.String(), ids)
 			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			runtime.KeepAlive(attached)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB-held")
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/load")
 		})
 	}

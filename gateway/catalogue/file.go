@@ -78,7 +78,7 @@ func reason(err error) error {
 }
 
 func problem(file string, line, column int, format string, args ...any) error {
-	return rules.Problems{{File: file, Line: line, Column: column, Message: fmt.Sprintf(format, args...)}}
+	return rules.Problems{{File: file, Line: max(1, line), Column: max(1, column), Message: fmt.Sprintf(format, args...)}}
 }
 
 // Read reads a file of goods, to its very end, into a catalogue, which is of no use after an error. The name is the policy's,

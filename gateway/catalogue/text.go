@@ -70,7 +70,7 @@ func (t *text) fill() {
 	var wrong bool
 	if !utf8.Valid(got) {
 		whole := len(got)
-		for back := 1; back < utf8.UTFMax && back < whole && err == nil; back++ {
+		for back := 1; back < utf8.UTFMax && back <= whole && err == nil; back++ {
 			if at := whole - back; utf8.RuneStart(got[at]) {
 				if !utf8.FullRune(got[at:]) {
 					whole = at
@@ -117,7 +117,7 @@ func (t *text) end() (line, column int) {
 
 // Read implements io.Reader.
 func (t *text) Read(p []byte) (int, error) {
-	if len(t.buf) == 0 && t.err == nil {
+	for len(t.buf) == 0 && t.err == nil {
 		t.fill()
 	}
 	switch {
