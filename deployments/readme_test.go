@@ -96,6 +96,19 @@ func TestPagesOfEvidenceAndFleet(t *testing.T) {
 	}
 }
 
+// TestPageOfCatalogues runs what CATALOGUE.md shows, with the policy and the catalogue that stand there.
+func TestPageOfCatalogues(t *testing.T) {
+	t.Parallel()
+	const page = "CATALOGUE.md"
+	dir, program := t.TempDir(), buildProgram(t)
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	write(t, filepath.Join(dir, "goods.csv"), blocks(t, page, "csv")[0])
+	write(t, filepath.Join(dir, "policy.yaml"), blocks(t, page, "yaml")[0])
+	consoles(t, page, dir, program, strings.NewReplacer())
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

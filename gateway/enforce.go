@@ -42,7 +42,7 @@ type Enforcer struct {
 	private, unusable firstTime
 }
 
-// NewEnforcer loads the policy and the databases that the configuration names. Its error says everything that is
+// NewEnforcer loads the policy, its catalogues and the databases that the configuration names. Its error says everything that is
 // wrong with them, and what would be right.
 func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	opts = opts.withDefaults()
@@ -75,7 +75,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(databaseCollector{e.places}, policyCollector{e.policy})
+	registry.MustRegister(databaseCollector{e.places}, policyCollector{e.policy}, catalogueCollector{e.policy})
 	return e, nil
 }
 
@@ -86,7 +86,7 @@ func reloadResult(err error) string {
 	return "loaded"
 }
 
-// Reload reads the policy and the databases again. What is bad changes nothing; the error says what that is.
+// Reload reads the policy, its catalogues and the databases again. What is bad changes nothing; the error says what that is.
 func (e *Enforcer) Reload() error {
 	return errors.Join(e.policy.load(), e.places.Reload(), e.recorder.reload())
 }

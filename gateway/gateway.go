@@ -46,9 +46,16 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	opts = opts.withDefaults()
 	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving}
 	policy, databases, certs := watchers(cfg, opts)
+	catalogues := watch.New(nil, watch.Options{Logger: opts.Logger, Poll: databasePoll, Also: func() []string {
+		if g.Enforcer == nil {
+			return nil // nothing is loaded yet
+		}
+		return g.policy.catalogueFiles()
+	}})
 	err := g.load(cfg, opts)
 	if err == nil {
-		g.watched = []watched{{policy, g.policy.load}, {databases, g.places.Reload}}
+		g.policy.renamed = catalogues.Look
+		g.watched = []watched{{policy, g.policy.load}, {catalogues, g.policy.load}, {databases, g.places.Reload}}
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})
 		}
@@ -137,7 +144,7 @@ func (g *Gateway) PublicAddr() net.Addr { return g.public.Addr() }
 // AdminAddr returns the address on which the operator is served.
 func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
 
-// databasePoll is how often databases are looked at where the operating system reports no change. Reading and checking
+// databasePoll is how often databases and catalogues are looked at where the operating system reports no change. Reading and checking
 // a large one takes a while, so that a bad one should not be tried again every few seconds.
 const databasePoll = 30 * time.Second
 
@@ -155,7 +162,7 @@ func watchers(cfg *config.Config, opts Options) (policy, databases, certs *watch
 		files(0, cfg.TLS.CertFile, cfg.TLS.KeyFile)
 }
 
-// Reload reads the policy, the databases and the certificate again. What is bad changes nothing; the error says what
+// Reload reads the policy, its catalogues, the databases and the certificate again. What is bad changes nothing; the error says what
 // that is.
 func (g *Gateway) Reload() error {
 	err := g.Enforcer.Reload()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,50 +10,78 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gate451/gateway/catalogue"
 	"gate451/gateway/evidence"
 	"gate451/gateway/fleet"
 	"gate451/rules"
 )
 
-// policySource holds the policy in force. It comes from the file, or from the fleet once that has published one, and is
-// replaced by a new version if that is good. The pauses of the fleet apply to either.
+// policySource holds the policy in force, with its catalogues. It comes from the file, or from the fleet once that has
+// published one, and is replaced by a new version if that is good. The pauses of the fleet apply to either.
 type policySource struct {
-	file    string
-	text    []byte // in place of the file
-	log     *slog.Logger
-	current atomic.Pointer[rules.Policy]
+	file       string
+	text       []byte // in place of the file
+	log        *slog.Logger
+	current    atomic.Pointer[rules.Policy]
+	catalogues atomic.Pointer[[]catalogue.Info] // of the policy in force
 
 	loading   sync.Mutex
 	trouble   complaint // guarded by loading, like what follows
-	own       *rules.Policy
-	published *rules.Policy // nil if the fleet has none
+	own       stocked
+	published stocked // without a policy if the fleet has none
 	said      fleet.Published
 	loaded    func(p *rules.Policy, err error, at time.Time)
 	now       func() time.Time
 	note      func(evidence.Event)
+	renamed   func() // told when other catalogues may be in force; nil if nobody is
 }
 
-// load reads the policy's file again. A bad one changes nothing: the error holds all that is wrong with it.
+// load reads the policy's file again, and the catalogues. A bad one changes nothing: the error holds all that is wrong with
+// them.
 func (s *policySource) load() error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	p, err := s.read()
+	own, published, err := s.readAll()
 	if err != nil {
+		if published.policy != nil { // the fleet's policy is not bad because this replica's own is
+			s.published = published
+			s.settle(false)
+		}
 		s.loaded(nil, err, s.now())
 		if old := s.current.Load(); old != nil && s.trouble.isNew(err) {
 			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
 		}
 		return err
 	}
-	changed := s.own == nil || s.own.Digest() != p.Digest()
-	s.own = p
-	if s.published != nil && changed {
+	changed := s.own.policy == nil || s.own.policy.Digest() != own.policy.Digest()
+	s.own, s.published = own, published
+	if published.policy != nil && changed {
 		s.log.Warn("the policy's file is not what decides, because the fleet has published a policy; gate451 policy push publishes the file",
-			slog.String("file", p.Digest()), slog.String("in_force", s.published.Digest()))
+			slog.String("file", own.policy.Digest()), slog.String("in_force", published.policy.Digest()))
 	}
 	s.settle(s.trouble.end())
 	s.loaded(s.current.Load(), nil, s.now()) // only now: whoever sees the metrics change counts on the policy
 	return nil
+}
+
+// readAll reads the policy's file, and the catalogues of what it holds and of what the fleet has published. What is bad of the
+// latter stays as it was.
+func (s *policySource) readAll() (own, published stocked, err error) {
+	p, err := s.read()
+	if err == nil {
+		own, err = s.stock(p)
+	}
+	if s.published.policy == nil {
+		return own, published, err
+	}
+	published, bad := s.stock(s.published.base)
+	if bad != nil {
+		published = s.published
+		if err == nil || err.Error() != bad.Error() { // both may name the same file
+			err = errors.Join(err, bad)
+		}
+	}
+	return own, published, err
 }
 
 // take puts what the fleet has published into force. A bad policy changes nothing, but pauses count all the same.
@@ -72,24 +101,29 @@ func (s *policySource) take(said fleet.Published) error {
 	return err
 }
 
-// parse returns the policy that was published: the one in force if it is the same, and nil if only pauses were.
-func (s *policySource) parse(said fleet.Published) (*rules.Policy, error) {
-	if len(said.Text) == 0 || s.published != nil && said.Digest == s.published.Digest() {
+// parse returns the policy that was published: the one in force if it is the same, and none if only pauses were. Its
+// catalogues are this replica's own files.
+func (s *policySource) parse(said fleet.Published) (stocked, error) {
+	if len(said.Text) == 0 || s.published.policy != nil && said.Digest == s.published.policy.Digest() {
 		return s.published, nil
 	}
 	p, err := rules.Parse("policy", said.Text)
 	if err == nil && p.Digest() != said.Digest {
 		err = fmt.Errorf("the policy's digest is %s here, and %s where it was published; all replicas should run the same version", p.Digest(), said.Digest)
 	}
-	return p, err
+	if err != nil {
+		return stocked{}, err
+	}
+	return s.stock(p)
 }
 
 // settle works out which policy is in force, and tells of it if it is another one, or is so again.
 func (s *policySource) settle(again bool) {
-	p := s.own
-	if s.published != nil {
-		p = s.published
+	from := s.own
+	if s.published.policy != nil {
+		from = s.published
 	}
+	p := from.policy
 	if pauses := pausesOf(s.said.Pauses); len(pauses) > 0 {
 		var err error
 		if p, err = p.Paused(pauses); err != nil {
@@ -97,6 +131,7 @@ func (s *policySource) settle(again bool) {
 		}
 	}
 	old := s.current.Swap(p)
+	s.tellCatalogues(from.files)
 	switch {
 	case old == nil:
 	case old.Digest() != p.Digest():
@@ -113,7 +148,7 @@ func (s *policySource) settle(again bool) {
 // source says where the policy in force comes from.
 func (s *policySource) source() string {
 	switch {
-	case s.published != nil:
+	case s.published.policy != nil:
 		return fmt.Sprintf("fleet generation %d, by %s", s.said.Generation, s.said.By)
 	case s.text != nil:
 		return "built in"

@@ -49,6 +49,9 @@ func (e *Enforcer) keep(opts Options) error {
 	e.recorder = r
 	e.registry.MustRegister(evidenceCollector{r.evidence})
 	r.note(evidence.PolicyChanged{Digest: e.policy.current.Load().Digest(), Source: e.policy.source()})
+	for _, file := range *e.policy.catalogues.Load() {
+		r.note(catalogueEvent(file))
+	}
 	for _, db := range e.places.Databases() {
 		r.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
 	}

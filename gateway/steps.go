@@ -31,6 +31,9 @@ func (a *Account) Steps() []Step {
 	for _, reading := range a.explanation.Readings {
 		steps = append(steps, Step{"reading", readingWords(reading)})
 		steps = append(steps, carriedSteps(reading.Carried)...)
+		for _, b := range reading.Belongings {
+			steps = append(steps, Step{"catalogue", belongingWords(b)})
+		}
 		for _, rule := range reading.Rules {
 			if rule.Claims {
 				steps = append(steps, Step{"rule", rule.Rule.ID + " " + a.ruleWords(rule)})
@@ -156,6 +159,20 @@ func carriedWords(c *rules.Carried) string {
 		text += "; what else it may carry could not be read"
 	}
 	return strings.TrimPrefix(text, "; ")
+}
+
+// belongingWords says by which row of which catalogue an id is one of a product's.
+func belongingWords(b rules.Belonging) string {
+	row := func(p rules.Place) string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+	why := "whose columns are what the policy asks for"
+	if b.SKU != "" {
+		why = "whose id " + strconv.Quote(b.SKU) + " the policy names"
+	}
+	text := fmt.Sprintf("%s is of product %s: it stands in %s, ", strconv.Quote(b.ID), b.Product, row(b.Good))
+	if b.Member != b.Good {
+		text += "which is of one family with " + row(b.Member) + ", "
+	}
+	return text + why
 }
 
 // ruleWords says what a rule that is about the activity does, and why.

@@ -70,7 +70,7 @@ func manySKUs(tb testing.TB, n, each int) *Policy {
 			s.skus = append(s.skus, fmt.Sprintf("sku-%d-%d", i, j))
 		}
 		product, _ := slices.BinarySearch(p.names, fmt.Sprintf("l%d", i))
-		p.skus.add(s, int32(product))
+		p.skus.add(&s, int32(product))
 	}
 	return p
 }

@@ -35,7 +35,8 @@ func (p *Policy) MayCarry(req *Request) bool {
 // Wanted appends to dst the carriers that must be read before the request can be decided, by ID: those whose hosts and
 // paths match a reading, and whose activity has a rule at the instant that could block the origin because of what is
 // carried. It is a rule on a product with SKUs, or one that excepts products; where only what is carried makes a request
-// one of the activity, it is any rule. A rule in shadow mode counts, a paused one does not.
+// one of the activity, or the catalogues that the policy names are not attached, it is any rule. A rule in shadow mode counts,
+// a paused one does not.
 //
 // It allocates nothing where nothing is wanted. What it leaves out need not be read: no SKU in it could make a block.
 func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier) []*Carrier {
@@ -50,7 +51,7 @@ func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier
 	slices.Sort(hits)
 	for _, id := range hits {
 		carrier := p.carriers[id]
-		if p.tables[p.owners[id]].wants(carrier.Claims, from, at) {
+		if p.tables[p.owners[id]].wants(carrier.Claims && !p.skus.blind(), from, at) {
 			dst = append(dst, carrier)
 		}
 	}
@@ -93,7 +94,8 @@ func (r *Rule) reads(skus *skuMatcher, productIDs map[string]int32) bool {
 
 // goods are what a reading concerns as far as one activity goes.
 type goods struct {
-	hits         []int32 // products, by path or by what is carried
+	hits         []int32 // products, by path, by the query or by what is carried
+	byPath       int     // how many of them, from the first, by path
 	named        []int32 // of each carried ID the products, and then noProduct; those in a row that are equal once
 	last         int     // where the last ID's begin
 	foreign      bool    // an ID is of no product
@@ -115,6 +117,7 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 		g.named = skus.match(id, places, g.named)
 		if len(g.named) == start {
 			g.foreign = true
+			g.undetermined = g.undetermined || skus.blind()
 			continue
 		}
 		for _, product := range g.named[start:] {
@@ -132,11 +135,12 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 }
 
 // within reports whether all that is asked for is known, and one of the products. What is carried outweighs the path, which
-// is the client's to choose, and says nothing of a product that is undetermined beside it. Where nothing is, the path tells.
+// is the client's to choose, and says nothing of a product that is undetermined beside it. Where nothing is, the path tells,
+// and never the query: a parameter that no shop looks at costs a client nothing.
 func (g *goods) within(products []int32) bool {
 	switch nothing := len(g.named) == 0 && !g.foreign; {
 	case nothing && !g.unread:
-		return slices.ContainsFunc(products, func(p int32) bool { return slices.Contains(g.hits, p) })
+		return slices.ContainsFunc(products, func(p int32) bool { return slices.Contains(g.hits[:g.byPath], p) })
 	case nothing || g.foreign || g.undetermined:
 		return false
 	}

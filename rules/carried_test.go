@@ -21,7 +21,7 @@ func TestMoreCarriedNeverAllow(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 451))
 	var blocked, added int
 	for range 200 {
-		p := parse(t, randomPolicy(random))
+		p := randomlyStocked(t, random, parse(t, randomPolicy(random)))
 		excepts := slices.ContainsFunc(p.Rules(), func(r *Rule) bool {
 			return slices.ContainsFunc(r.Exceptions, func(x Exception) bool { return len(x.Products) > 0 })
 		})
@@ -62,7 +62,7 @@ func TestWhatIsNotWantedNeverMatters(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 451))
 	var wanted, unwanted int
 	for range 150 {
-		p := parse(t, randomPolicy(random))
+		p := randomlyStocked(t, random, parse(t, randomPolicy(random)))
 		if random.IntN(2) == 0 {
 			p = paused(t, p, randomPauses(random, p)...)
 		}
@@ -212,10 +212,10 @@ func TestSKUs(t *testing.T) {
 		{"a/b*", "a/b a/b/c", "a"},
 	} {
 		var m skuMatcher
-		m.add(selector{skus: []string{foldSKU(c.pattern)}}, 3)
+		m.add(&selector{skus: []string{foldText(c.pattern)}}, 3)
 		for want, skus := range map[bool]string{true: c.yes, false: c.no} {
 			for sku := range strings.FieldsSeq(skus) {
-				got, walked := m.match(sku, nil, nil), m.walk(foldSKU(sku), "", "/")
+				got, walked := m.match(sku, nil, nil), m.walk(foldText(sku), "", "/")
 				if (len(got) == 1) != want || !slices.Equal(got, walked) {
 					t.Errorf("%s is %s: %v, %v", sku, c.pattern, got, walked)
 				}

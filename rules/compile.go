@@ -17,13 +17,17 @@ func (l *loader) compile() *Policy {
 	slices.SortFunc(p.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
 	sortSelectors(l.activities)
 	sortSelectors(l.products)
+	p.catalogues, p.skus.stocked = l.catalogues, len(l.catalogues) > 0
 	productIDs := make(map[string]int32)
 	for id, name := range p.names {
 		productIDs[name] = int32(id)
 		for _, s := range l.products[name] {
-			if len(s.skus) > 0 {
-				p.skus.add(s, int32(id))
-			} else {
+			switch {
+			case len(s.skus)+len(s.catalogue) > 0:
+				p.skus.add(&s, int32(id))
+			case len(s.query) > 0:
+				p.queries.add(&s, int32(id))
+			default:
 				p.products.add(s, int32(id))
 			}
 		}

@@ -16,11 +16,13 @@ type Explanation struct {
 type ReadingStep struct {
 	Path       string
 	Activities []string
-	// Products are those that the path tells, and those that are carried.
+	// Products are those that the path and the query tell, and those that are carried.
 	Products []string
 	// Carried is what counts for this reading of what was read of the request.
 	Carried []Carried
-	Rules   []RuleStep
+	// Belongings say which of the carried IDs are of a product by the catalogue.
+	Belongings []Belonging
+	Rules      []RuleStep
 }
 
 // RuleStep is what one rule said of one reading.
@@ -111,6 +113,12 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 	s := &shelf{products: make(map[string][]string), goods: goods{unread: req.Undetermined, undetermined: req.Undetermined}}
 	for _, product := range reading.Products {
 		s.products[product] = nil
+		id, _ := slices.BinarySearch(p.names, product)
+		s.goods.hits = append(s.goods.hits, int32(id))
+	}
+	s.goods.byPath = len(s.goods.hits)
+	for _, product := range p.queries.walk(req, reading.Path) {
+		s.products[p.names[product]] = nil
 	}
 	for _, c := range reading.Carried {
 		carrier := p.carriers[c.Carrier]
@@ -120,16 +128,18 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 		s.goods.unread = s.goods.unread || c.Undetermined
 		s.goods.undetermined = s.goods.undetermined || c.Undetermined || carrier.Claims && len(c.IDs) == 0
 		for _, id := range c.IDs {
-			products := p.skus.walk(foldSKU(id), req.Host, reading.Path)
+			products := p.skus.walk(foldText(id), req.Host, reading.Path)
 			s.goods.foreign = s.goods.foreign || len(products) == 0
+			s.goods.undetermined = s.goods.undetermined || len(products) == 0 && p.skus.blind()
 			s.goods.named = append(append(s.goods.named, products...), noProduct)
+			reading.Belongings = p.skus.belongings(id, req.Host, reading.Path, reading.Belongings, p.names)
 			for _, product := range products {
 				s.products[p.names[product]] = append(s.products[p.names[product]], id)
 			}
 		}
 	}
 	for id, name := range p.names {
-		if _, ok := s.products[name]; ok {
+		if _, ok := s.products[name]; ok && !slices.Contains(s.goods.hits, int32(id)) {
 			s.goods.hits = append(s.goods.hits, int32(id))
 		}
 	}

@@ -9,12 +9,16 @@ import (
 )
 
 // selector says which requests belong to an activity or a product: those for any of the hosts (none: any
-// host) under any of the paths (none: any path). One of a product may ask for any of the SKUs as well; one of an activity
-// may say in which fields a product is carried, and that only what carries one belongs to the activity.
+// host) under any of the paths (none: any path). One of a product may ask for any of the SKUs as well, for goods of a
+// catalogue, or for parameters of the query; one of an activity may say in which fields a product is carried, and that only
+// what carries one belongs to the activity.
 type selector struct {
 	hosts, paths []string
 	skus         []string // folded
-	dialect      Dialect  // empty without fields
+	catalogue    []named
+	at           Problem // where what is asked of a catalogue stands
+	query        []named
+	dialect      Dialect // empty without fields
 	fields       []Field
 	where        []Condition
 	carried      bool

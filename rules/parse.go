@@ -49,12 +49,14 @@ type loader struct {
 	ids           map[string]Problem // where an id stands
 	presets       fs.FS
 	unread        map[string]ast.Node // where a product's SKUs stand
+	catalogues    []string
+	stocked       []ast.Node // where something is asked of a catalogue
 
 	pack     string          // the pack being read, if any
 	optional map[string]bool // products that this pack may name without the store defining them
 }
 
-var policyKeys = []string{"version", "time_zone", "packs", "activities", "products", "titles", "rules", "defaults", "jurisdictions"}
+var policyKeys = []string{"version", "time_zone", "packs", "catalogues", "activities", "products", "titles", "rules", "defaults", "jurisdictions"}
 
 // policy reads the top level, in the order in which its parts refer to one another.
 func (l *loader) policy(root ast.Node) {
@@ -71,9 +73,11 @@ func (l *loader) policy(root ast.Node) {
 	if n, ok := v["activities"]; ok {
 		l.readSelectors(n, "activities", activityKeys, l.activities)
 	}
+	l.catalogues = l.readCatalogues(v["catalogues"])
 	if n, ok := v["products"]; ok {
 		l.readSelectors(n, "products", productKeys, l.products)
 	}
+	l.checkCatalogues()
 	l.warnOfSKUs()
 	if n, ok := v["defaults"]; ok {
 		l.readSettings(l.keys(n, "defaults", settingKeys()), &l.defaults)

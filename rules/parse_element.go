@@ -14,7 +14,7 @@ import (
 // The keys of an element of an activity, of one of a product, and of a field.
 var (
 	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when", "where"}
-	productKeys  = []string{"all", "hosts", "paths", "skus"}
+	productKeys  = []string{"all", "hosts", "paths", "skus", "catalogue", "query"}
 	fieldKeys    = append(slices.Clone(fieldPlaces), "key", "split", "cut")
 )
 
@@ -42,8 +42,17 @@ func (l *loader) selectors(n ast.Node, name, what string, known []string) []sele
 	})
 	slices.Sort(hosts)
 	s := l.element(v, what, "")
-	if s.skus = l.readSKUs(v["skus"]); len(s.skus) > 0 && l.unread[name] == nil {
-		l.unread[name] = v["skus"]
+	s.skus = l.readSKUs(v["skus"])
+	s.query = l.readNamed(v["query"], "query", paramName)
+	s.catalogue = l.readNamed(v["catalogue"], "catalogue", Column)
+	if n := v["catalogue"]; n != nil {
+		s.at = l.at(n, "")
+		l.stocked = append(l.stocked, n)
+	}
+	for _, key := range []string{"skus", "catalogue"} {
+		if v[key] != nil && l.unread[name] == nil {
+			l.unread[name] = v[key]
+		}
 	}
 	all := []selector{s}
 	if v["preset"] != nil {
@@ -62,8 +71,10 @@ func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
 	}
 	all, preset, base := v["all"], v["preset"], v["base"]
 	switch {
-	case all != nil && given("hosts", "paths", "preset", "base", "skus"):
+	case all != nil && given("hosts", "paths", "preset", "base", "skus", "catalogue", "query"):
 		l.fail(all, "all: true is given beside hosts, paths or skus in %s; leave one out", what)
+	case v["skus"] != nil && given("catalogue", "query"), v["catalogue"] != nil && v["query"] != nil:
+		l.fail(n, "%s has more than one of skus, catalogue and query; write an element for each, because any of a product's elements is enough", what)
 	case preset != nil && v["paths"] != nil:
 		l.fail(preset, "preset is given beside paths in %s; write two elements, one with each", what)
 	case base != nil && preset == nil:
@@ -74,7 +85,7 @@ func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
 		}
 	case given("fields") && !given("hosts", "paths", "preset", "when"):
 		l.fail(n, "%s takes every request for one that carries a product; give hosts, paths, both, or when: carried", what)
-	case !given("hosts", "paths", "preset", "skus", "fields"):
+	case !given("hosts", "paths", "preset", "skus", "catalogue", "query", "fields"):
 		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
 	}
 	for _, key := range []string{"dialect", "when", "where"} {
@@ -258,7 +269,7 @@ func (r *reader) character(v map[string]ast.Node, key string) string {
 func (l *loader) readSKUs(n ast.Node) []string {
 	var skus []string
 	l.texts(n, "skus", func(n ast.Node, text string) {
-		sku := foldSKU(text)
+		sku := foldText(text)
 		if !printable(sku) {
 			l.fail(n, "SKU %q is blank or holds what cannot be printed; write it as the shop does, with * for any part of it", text)
 		}
@@ -266,6 +277,66 @@ func (l *loader) readSKUs(n ast.Node) []string {
 	})
 	slices.Sort(skus)
 	return slices.Compact(skus)
+}
+
+// readNamed reads patterns by the names of columns or parameters. Names are compared as canonical returns them.
+func (l *loader) readNamed(n ast.Node, what string, canonical func(string) string) []named {
+	if n == nil {
+		return nil
+	}
+	pairs, ok := l.pairs(n, what)
+	if ok && len(pairs) == 0 {
+		l.fail(n, "%s is empty; write a name with a pattern, such as {vendor: \"Kaspersky*\"}, or leave the key out", what)
+	}
+	var all []named
+	for _, p := range pairs {
+		one := named{name: canonical(p.key)}
+		switch {
+		case !printable(one.name):
+			l.fail(p.name, "%q in %s is blank or holds what cannot be printed; write the name as it is there", p.key, what)
+		case slices.ContainsFunc(all, func(other named) bool { return other.name == one.name }):
+			l.fail(p.name, "%q stands twice in %s under another spelling; leave one out, and write several patterns as a list", p.key, what)
+		}
+		each := func(n ast.Node, text string) {
+			pattern := foldText(text)
+			if !printable(pattern) {
+				l.fail(n, "%s %q is blank or holds what cannot be printed; write a value, with * for any part of it", p.key, text)
+			}
+			one.patterns = append(one.patterns, pattern)
+		}
+		if _, several := p.value.(*ast.SequenceNode); several {
+			l.texts(p.value, p.key, each)
+		} else if text, ok := l.text(p.value, p.key); ok {
+			each(p.value, text)
+		}
+		slices.Sort(one.patterns)
+		one.patterns = slices.Compact(one.patterns)
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// readCatalogues reads the names of the files that say which ids are which goods'.
+func (l *loader) readCatalogues(n ast.Node) []string {
+	var files []string
+	l.texts(n, "catalogues", func(n ast.Node, text string) {
+		if !printable(text) {
+			l.fail(n, "catalogue %q holds what cannot be printed; name a file, such as goods.csv", text)
+		}
+		files = append(files, text)
+	})
+	slices.Sort(files)
+	return files
+}
+
+// checkCatalogues finds what is asked of a catalogue where none is named.
+func (l *loader) checkCatalogues() {
+	for _, n := range l.stocked {
+		if len(l.catalogues) == 0 {
+			l.fail(n, "catalogue is given, and the policy names no file of goods; add one, such as catalogues: [goods.csv]")
+		}
+	}
 }
 
 // warnOfSKUs points at products that no request can be found to carry.

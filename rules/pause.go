@@ -30,6 +30,7 @@ func (p *Policy) Paused(pauses []Pause) (*Policy, error) {
 		}
 	}
 	q := l.compile()
+	q.skus.stock = p.skus.stock // the elements are numbered alike, however the text is written
 	q.warnings = p.warnings
 	return q, errors.Join(errs...)
 }

@@ -13,7 +13,9 @@ type Policy struct {
 	warnings   Problems
 	activities matcher
 	products   matcher
+	queries    queryMatcher
 	skus       skuMatcher
+	catalogues []string // as they are named
 	carriers   []*Carrier
 	carrying   matcher         // by carrier
 	owners     []int32         // activities, by carrier
@@ -78,7 +80,9 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 		if len(activities) == 0 {
 			continue
 		}
-		g := goods{hits: p.products.match(req.Host, path, productHits[:0]), unread: req.Undetermined, undetermined: req.Undetermined}
+		products := p.products.match(req.Host, path, productHits[:0])
+		g := goods{byPath: len(products), unread: req.Undetermined, undetermined: req.Undetermined}
+		g.hits = p.queries.match(req, path, products)
 		for _, id := range activities {
 			p.judge(&d, id, &g, from, at)
 		}
@@ -99,8 +103,10 @@ func (p *Policy) judgeCarried(d *Decision, req *Request, path string, activities
 		return
 	}
 	products, places := p.products.match(req.Host, path, productHits[:0]), p.skus.places.match(req.Host, path, placeHits[:0])
+	byPath := len(products)
+	products = p.queries.match(req, path, products)
 	for _, id := range activities {
-		g := goods{hits: products, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined}
+		g := goods{hits: products, byPath: byPath, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined}
 		g = p.gather(g, id, req.Carried, carriers, places)
 		p.judge(d, id, &g, from, at)
 	}

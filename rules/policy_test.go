@@ -212,7 +212,7 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 	reasons := make(map[Reason]int)
 	for range 100 {
 		text := randomPolicy(random)
-		p := parse(t, text)
+		p := randomlyStocked(t, random, parse(t, text))
 		if random.IntN(2) == 0 {
 			p = paused(t, p, randomPauses(random, p)...)
 		}
@@ -256,7 +256,7 @@ func randomPolicy(r *rand.Rand) string {
 			"countries": some(r, "US", "DE", "FR", "UA-43", "UA", "eu"),
 		}
 		if r.IntN(2) == 0 {
-			rule["products"] = some(r, "a", "b", "c", "d", "e")
+			rule["products"] = some(r, "a", "b", "c", "d", "e", "f")
 		}
 		if r.IntN(2) == 0 {
 			rule["from"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(4))
@@ -275,7 +275,7 @@ func randomPolicy(r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			x := map[string]any{"networks": some(r, "192.0.2.0/24", "198.51.100.7", "2001:db8::/32")}
 			if r.IntN(2) == 0 {
-				x = map[string]any{"products": some(r, "a", "b", "c", "d", "e")}
+				x = map[string]any{"products": some(r, "a", "b", "c", "d", "e", "f")}
 			}
 			if r.IntN(2) == 0 {
 				x["until"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(8))
@@ -284,7 +284,12 @@ func randomPolicy(r *rand.Rand) string {
 		}
 		rules = append(rules, rule)
 	}
-	text, _ := json.Marshal(map[string]any{
+	var stock []any
+	catalogues := r.IntN(2) == 0
+	if catalogues {
+		stock = append(stock, map[string]any{"catalogue": map[string]any{"vendor": some(r, "acme", "k*")}}, map[string]any{"catalogue": map[string]any{"vendor": "x"}, "paths": []string{"/cart"}})
+	}
+	doc := map[string]any{
 		"version": 1,
 		"activities": map[string]any{
 			"sale":   append(randomCarriers(r), map[string]any{"paths": some(r, "/cart", "/buy/*", "/**/pay")}),
@@ -294,11 +299,29 @@ func randomPolicy(r *rand.Rand) string {
 			"a": []any{map[string]any{"all": true}}, "b": []any{map[string]any{"paths": []string{"/buy/b*"}}},
 			"c": []any{map[string]any{"hosts": []string{"u.example"}}},
 			"d": []any{map[string]any{"skus": some(r, randomSKUs...)}, map[string]any{"paths": []string{"/buy/c"}}},
+			"f": append(stock, map[string]any{"query": map[string]any{"v": some(r, "x*", "7", "y"), "w.w": "*"}, "paths": some(r, "/cart", "/buy")}, map[string]any{"query": map[string]any{"v": "z"}}),
 			"e": []any{map[string]any{"skus": some(r, randomSKUs...)}, map[string]any{"skus": some(r, randomSKUs...), "paths": some(r, "/cart", "/buy")}},
 		},
 		"rules": rules,
-	})
+	}
+	if catalogues {
+		doc["catalogues"] = []string{"goods.csv"}
+	}
+	text, _ := json.Marshal(doc)
 	return string(text)
+}
+
+// randomlyStocked attaches some catalogue, or none.
+func randomlyStocked(t *testing.T, r *rand.Rand, p *Policy) *Policy {
+	if r.IntN(3) == 0 {
+		return p
+	}
+	var rows strings.Builder
+	rows.WriteString("goods.csv\n")
+	for range 2 + r.IntN(5) {
+		fmt.Fprintf(&rows, "%s/%s %s vendor=%s\n", pick(r, "KL1", "7", "other", "KL22"), pick(r, "-", "-", "7", "P"), pick(r, "-", "a1bc", "kl-x"), pick(r, "acme", "kay", "x", "y"))
+	}
+	return stocked(t, p, rows.String())
 }
 
 func randomPauses(r *rand.Rand, p *Policy) (pauses []Pause) {
@@ -340,6 +363,7 @@ func randomRequest(r *rand.Rand, p *Policy) *Request {
 	req := &Request{
 		Host:         pick(r, "shop.example", "u.example", "example"),
 		Paths:        some(r, "/cart", "/cart/x", "/buy/b1", "/buy/c", "/buy", "/u/1", "/x/pay", "/about"),
+		Query:        pick(r, "", "", "v=x1&w_w", "V=7;w.w=3", "v=z", "v=q&x"),
 		Undetermined: r.IntN(6) == 0,
 	}
 	for id := range len(p.Carriers()) + 1 { // one too many

@@ -10,6 +10,8 @@ type Request struct {
 	// Paths are the readings of the target's path, the plain one first. Each begins with a slash and
 	// is decoded; letters are in the case in which they came, because matching folds case itself.
 	Paths []string
+	// Query is the target's query as it came, without the question mark.
+	Query string
 	// Undetermined says that the request may concern products which could not be read out of it.
 	Undetermined bool
 	// Carried is what was read of the carriers that Wanted named: of the same policy, whose numbers they bear. What is left

@@ -18,6 +18,7 @@ type (
 	policyText struct {
 		Version    int                       `json:"version"`
 		TimeZone   string                    `json:"time_zone,omitempty"`
+		Catalogues []string                  `json:"catalogues,omitempty"`
 		Activities map[string][]selectorText `json:"activities,omitempty"`
 		Products   map[string][]selectorText `json:"products,omitempty"`
 		Titles     map[string]string         `json:"titles,omitempty"`
@@ -28,6 +29,9 @@ type (
 		Hosts []string `json:"hosts,omitempty"`
 		Paths []string `json:"paths,omitempty"`
 		SKUs  []string `json:"skus,omitempty"`
+
+		Catalogue map[string][]string `json:"catalogue,omitempty"`
+		Query     map[string][]string `json:"query,omitempty"`
 
 		Dialect Dialect          `json:"dialect,omitempty"`
 		Fields  []map[string]any `json:"fields,omitempty"`
@@ -58,7 +62,7 @@ type (
 // canonicalText prints what has been read, sorted.
 func (l *loader) canonicalText() []byte {
 	text := policyText{
-		Version: 1, Activities: selectorTexts(l.activities), Products: selectorTexts(l.products), Titles: make(map[string]string),
+		Version: 1, Catalogues: l.catalogues, Activities: selectorTexts(l.activities), Products: selectorTexts(l.products), Titles: make(map[string]string),
 	}
 	if l.zone != nil {
 		text.TimeZone = l.zone.String()
@@ -94,7 +98,10 @@ func sortSelectors(of map[string][]selector) {
 }
 
 func (s *selector) text() selectorText {
-	text := selectorText{All: len(s.hosts)+len(s.paths)+len(s.skus) == 0, Hosts: s.hosts, Paths: s.paths, SKUs: s.skus}
+	text := selectorText{
+		All:   len(s.hosts)+len(s.paths)+len(s.skus)+len(s.catalogue)+len(s.query) == 0,
+		Hosts: s.hosts, Paths: s.paths, SKUs: s.skus, Catalogue: namedTexts(s.catalogue), Query: namedTexts(s.query),
+	}
 	if s.dialect != Exact {
 		text.Dialect = s.dialect
 	}
@@ -108,6 +115,14 @@ func (s *selector) text() selectorText {
 		text.Where = append(text.Where, c.text())
 	}
 	return text
+}
+
+func namedTexts(all []named) map[string][]string {
+	texts := make(map[string][]string)
+	for _, n := range all {
+		texts[n.name] = n.patterns
+	}
+	return texts
 }
 
 func (f Field) text() map[string]any {

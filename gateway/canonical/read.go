@@ -7,7 +7,7 @@ import (
 	"gate451/rules"
 )
 
-// Read fills in the host and the paths of out with all that an upstream might take the request for. It
+// Read fills in the host, the paths and the query of out with all that an upstream might take the request for. It
 // looks at the target as it came on the wire (RequestURI), which nothing has decoded yet, and leaves the
 // other fields of out alone. The slice in out is used again, so that one Request may serve many requests.
 //
@@ -71,11 +71,11 @@ func ReadTarget(method, target, host string, out *rules.Request) error {
 	if err != nil {
 		return err
 	}
-	out.Host, out.Paths = name, paths
+	out.Host, out.Paths, out.Query = name, paths, query
 	return nil
 }
 
 // forget drops the last request, so that a refused one cannot be judged as the one before it.
 func forget(out *rules.Request) {
-	out.Host, out.Paths = "", out.Paths[:0]
+	out.Host, out.Paths, out.Query = "", out.Paths[:0], ""
 }

@@ -111,8 +111,8 @@ type (
 // frontier returns the tree of all lines before the segment.
 func (s *segmentLine) frontier() tree { return tree{s.First, s.Frontier} }
 
-// Event is something other than a decision that belongs into the evidence: PolicyChanged, DatabaseChanged, RulePaused
-// or RuleResumed.
+// Event is something other than a decision that belongs into the evidence: PolicyChanged, DatabaseChanged, CatalogueChanged,
+// RulePaused or RuleResumed.
 type Event interface{ line(now string) any }
 
 // PolicyChanged says which policy decides from now on.
@@ -131,6 +131,16 @@ type DatabaseChanged struct {
 	Build string `json:"build"`
 	// Built is when it was made.
 	Built time.Time `json:"built"`
+}
+
+// CatalogueChanged says which file tells from now on which ids are which goods'.
+type CatalogueChanged struct {
+	// File is how the policy names it.
+	File string `json:"file"`
+	// SHA256 is the hash of its bytes, in hexadecimal.
+	SHA256 string `json:"sha256"`
+	// IDs is how many different ids are in it.
+	IDs int `json:"ids"`
 }
 
 // RulePaused says that a rule blocks nobody until an instant.
@@ -162,10 +172,11 @@ type eventHead struct {
 
 // The words that events go by.
 const (
-	eventPolicy   = "policy"
-	eventDatabase = "database"
-	eventPaused   = "paused"
-	eventResumed  = "resumed"
+	eventPolicy    = "policy"
+	eventDatabase  = "database"
+	eventCatalogue = "catalogue"
+	eventPaused    = "paused"
+	eventResumed   = "resumed"
 )
 
 func (e PolicyChanged) line(now string) any {
@@ -180,6 +191,13 @@ func (e DatabaseChanged) line(now string) any {
 		eventHead
 		DatabaseChanged
 	}{eventHead{kindWords[kindEvent], now, eventDatabase}, e}
+}
+
+func (e CatalogueChanged) line(now string) any {
+	return struct {
+		eventHead
+		CatalogueChanged
+	}{eventHead{kindWords[kindEvent], now, eventCatalogue}, e}
 }
 
 func (e RulePaused) line(now string) any {

@@ -294,6 +294,7 @@ func TestEvents(t *testing.T) {
 	for _, e := range []Event{
 		PolicyChanged{"sha256:7c0a", "policy.yaml"},
 		DatabaseChanged{"GeoLite2-Country", "2026-02-24", at},
+		CatalogueChanged{"goods.csv", "9f86d0", 512000},
 		RulePaused{"cuba-sales", at, "licence\n{\"kind\":\"stop\"}", "ops"},
 		RuleResumed{"cuba-sales", "", "ops"},
 	} {
@@ -306,7 +307,7 @@ func TestEvents(t *testing.T) {
 	verified(t, dir, VerifyOptions{})
 	text, err := os.ReadFile(glob(t, dir, plainSuffix)[0])
 	must(t, err)
-	if n := bytes.Count(text, []byte("\n"+`{"kind":"event","time":"`)); n != 4 {
+	if n := bytes.Count(text, []byte("\n"+`{"kind":"event","time":"`)); n != 5 {
 		t.Errorf("%d events in\n%s", n, text)
 	}
 }

@@ -51,6 +51,7 @@ func reportLogs(t *testing.T) []string {
 			l := open(t, Config{Dir: dir, Replica: replica, Now: c.now, Random: &same{}})
 			must(t, l.Note(t.Context(), PolicyChanged{fmt.Sprintf("sha256:%d", day), "policy.yaml"}))
 			must(t, l.Note(t.Context(), DatabaseChanged{"GeoLite2-Country", fmt.Sprintf("2026-02-%d", 20+day), time.Date(2026, 2, 20+day, 0, 0, 0, 0, time.UTC)}))
+			must(t, l.Note(t.Context(), CatalogueChanged{"goods.csv", fmt.Sprintf("%064d", day), 1000 * (day + 1)}))
 			for n := range 6 + day {
 				c.move(time.Second)
 				e := entry(n)

@@ -143,6 +143,9 @@ type otherLine struct {
 	Until  string `json:"until"`
 	Note   string `json:"note"`
 	By     string `json:"by"`
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	IDs    int    `json:"ids"`
 	Since  string `json:"since"`
 	Lost   int64  `json:"lost"`
 	Failed int64  `json:"failed"`
@@ -187,6 +190,8 @@ func (t *tally) event(o *otherLine, within bool) {
 		if built, err := time.Parse(time.RFC3339Nano, o.Built); err == nil {
 			t.builtAt[o.Build] = built
 		}
+	case eventCatalogue:
+		e.Subject, e.Detail = "sha256:"+o.SHA256, fmt.Sprintf("%s, %d ids", o.File, o.IDs)
 	case eventPaused:
 		e.Subject, e.Detail = o.Rule, "until "+o.Until+" "+o.Note
 	default:
@@ -196,17 +201,19 @@ func (t *tally) event(o *otherLine, within bool) {
 	case within:
 		t.report.Events = append(t.report.Events, e)
 	case t.from != "" && o.Time < t.from:
-		t.inForce[inForceKey(&e)] = e
+		t.inForce[inForceKey(&e, o)] = e
 	}
 }
 
-// inForceKey names what an event replaces: a log has one policy, and one state of each database and rule.
-func inForceKey(e *EventSeen) string {
+// inForceKey names what an event replaces: a log has one policy, and one state of each database, catalogue and rule.
+func inForceKey(e *EventSeen, o *otherLine) string {
 	what := e.Event
 	switch e.Event {
 	case eventPolicy:
 	case eventDatabase:
 		what += " " + e.Detail
+	case eventCatalogue:
+		what += " " + o.File
 	default:
 		what = "rule " + e.Subject
 	}

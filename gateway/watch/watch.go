@@ -26,6 +26,9 @@ type Options struct {
 	// Settle is how long changed files rest before they are read, so that nobody's half-written file is; 0 means 250
 	// milliseconds. It should be longer than the ticks in which the file system counts modification times.
 	Settle time.Duration
+	// Also returns further files to watch, as they are then; nil means none. Files that have joined are loaded once more,
+	// because they may have changed before they were watched.
+	Also func() []string
 }
 
 const (
@@ -38,6 +41,7 @@ type Watcher struct {
 	paths  []string
 	opts   Options
 	loaded []state
+	asked  chan struct{}
 }
 
 // New returns a Watcher that takes the files as they are now for known: make it before they are loaded for the first
@@ -53,14 +57,32 @@ func New(paths []string, opts Options) *Watcher {
 		opts.Settle = defaultSettle
 	}
 	paths = slices.Clone(paths)
-	return &Watcher{paths: paths, opts: opts, loaded: look(paths)}
+	w := &Watcher{paths: paths, opts: opts, asked: make(chan struct{}, 1)}
+	w.loaded = look(w.all())
+	return w
+}
+
+// Look has the files looked at soon, because Options.Also may name others now. It does not wait.
+func (w *Watcher) Look() {
+	select {
+	case w.asked <- struct{}{}:
+	default: // they will be
+	}
+}
+
+// all returns the files that are to be watched now.
+func (w *Watcher) all() []string {
+	if w.opts.Also == nil {
+		return w.paths
+	}
+	return append(slices.Clone(w.paths), w.opts.Also()...)
 }
 
 // Run calls load when any of the files has changed, until the context ends. After a failure, of which load itself tells
 // whoever should know, it calls load again at each of the looks. Files that change while load runs are loaded again;
 // files that never rest are not loaded. Calls do not overlap. Run is called once.
 func (w *Watcher) Run(ctx context.Context, load func() error) {
-	if len(w.paths) == 0 {
+	if len(w.paths) == 0 && w.opts.Also == nil {
 		<-ctx.Done()
 		return
 	}
@@ -79,13 +101,15 @@ func (w *Watcher) Run(ctx context.Context, load func() error) {
 			return
 		case <-seen.changes:
 		case <-seen.problems: //nolint:errcheck // events were lost: look, as after any event
+		case <-w.asked:
+			seen.follow(w.all())
 		case <-poll.C:
 			why = polled
-			seen.follow(w.paths)
+			seen.follow(w.all())
 		case <-rest.C:
 			why = rested
 		}
-		now := look(w.paths)
+		now := look(w.all())
 		switch s.next(why, now, w.loaded) {
 		case wait:
 			rest.Reset(w.opts.Settle)
@@ -109,7 +133,7 @@ func (w *Watcher) notices(watcher *fsnotify.Watcher, err error) notices {
 		return notices{}
 	}
 	n := notices{watcher: watcher, changes: watcher.Events, problems: watcher.Errors}
-	n.follow(w.paths)
+	n.follow(w.all())
 	return n
 }
 

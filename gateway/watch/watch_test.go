@@ -372,3 +372,26 @@ func relink(t *testing.T, dir, version string) {
 	symlink(t, version, next)
 	rename(t, next, filepath.Join(dir, "..data"))
 }
+
+// TestFilesJoin watches what Options.Also names from when it does.
+func TestFilesJoin(t *testing.T) {
+	t.Parallel()
+	path := write(t, "first", t.TempDir(), "file")
+	var named atomic.Bool
+	w := New(nil, Options{Poll: never, Settle: 10 * time.Millisecond, Also: func() []string {
+		if !named.Load() {
+			return nil
+		}
+		return []string{path}
+	}})
+	r := reader{path, make(chan loaded, 1000)}
+	start(t, w, r.load)
+	write(t, "second", path)
+	named.Store(true)
+	for range 3 {
+		w.Look() // however often
+	}
+	r.until(t, "second")
+	write(t, "third", path)
+	r.until(t, "third")
+}

@@ -33,6 +33,9 @@ func validate(file string, s surroundings) error {
 	t := newTable(s.stdout)
 	t.row("%s is valid", file)
 	t.row("policy\t%s, %d rules", policy.Digest(), len(policy.Rules()))
+	for _, c := range policy.Attached() {
+		t.row("catalogue\t%s, %d goods, %d ids", c.Name, c.Goods, c.IDs)
+	}
 	for _, d := range databases {
 		stale := ""
 		if d.Stale {
