@@ -10,6 +10,7 @@ import (
 // finding collects what the fields of one carrier hold.
 type finding struct {
 	dialect rules.Dialect
+	carrier *rules.Carrier
 	out     *rules.Carried
 	where   []condition
 }
@@ -24,7 +25,7 @@ func (p *place) take(value string) {
 		p.takeInner(value)
 		return
 	}
-	p.out.Present = true
+	p.out.Present = p.out.Present || !p.pathCart()
 	split := p.field.Split
 	if split == "" {
 		p.one(value)
@@ -59,7 +60,14 @@ func (p *place) one(text string) {
 	if p.field.Cut != "" {
 		text, _, _ = strings.Cut(text, p.field.Cut)
 	}
-	p.id(text)
+	switch {
+	case p.field.Cart:
+		p.cart(text)
+	case p.field.Row:
+		p.row(text, p.field.Hash != "")
+	default:
+		p.id(text)
+	}
 }
 
 // id adds all that a shop may take the text for.
