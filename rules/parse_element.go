@@ -203,7 +203,11 @@ func (r *reader) readField(n ast.Node, below string, cart bool) (f Field) {
 	f.In = FieldPlace(places[0])
 	if text, ok := r.text(name, places[0]); ok {
 		var err error
-		if f.Name, err = parseField(f.In, text, below); err != nil && (f.In != InGraphQL || !cart || strings.Contains(text, ".")) {
+		switch f.Name, err = parseField(f.In, text, below); {
+		case err == nil:
+		case cart && f.In == InGraphQL && printable(text) && !strings.Contains(text, "."):
+			f.Name = text // the mutation itself
+		default:
 			r.fail(name, "%v", err)
 		}
 	}
