@@ -30,11 +30,9 @@ func (r *reader) readCart(n ast.Node, below string) *Cart {
 		r.fail(n, "a cart is asked for in exactly one way; give get, or path and graphql")
 	}
 	c.Get, c.Path = r.readTarget(v, "get", below), r.readTarget(v, "path", below)
-	for _, key := range []string{"json", "rows"} {
-		if text, ok := v[key].(*ast.StringNode); ok {
-			if _, err := parseField(InJSON, text.Value, ""); err != nil {
-				r.fail(text, "%s: %v", key, err)
-			}
+	for key, path := range map[string]string{"json": c.JSON, "rows": c.Rows} {
+		if keys := strings.Split(path, "."); path != "" && (slices.Contains(keys, "") || !slices.Contains(keys, "#") || strings.ContainsAny(path, "*?(|@")) {
+			r.fail(v[key], "%s %q is no path to the rows of an answer; write one such as items.#.id, with # for every element of a list", key, path)
 		}
 	}
 	if strings.Count(c.GraphQL, cartID) != strings.Count(c.GraphQL, `"`+cartID+`"`) {
