@@ -26,19 +26,23 @@ type carts struct {
 	log     *slog.Logger
 }
 
-// asks reports whether the decision about a request hangs on what is in a cart: whether it would be another if the answer were.
-// What is blocked whatever the product is needs no question, and one does not help where something else could not be read.
-func (j *judgement) asks() bool {
-	blocked := j.decision.Verdict == rules.Block
-	if blocked && j.decision.Reason != rules.ReasonUndeterminedProduct {
-		return false
-	}
+// asks reports whether the decision about a request hangs on what is in a cart: whether it would pass if there were nothing in it,
+// or if that were exempt. What is blocked whatever the answer is needs none.
+func (j *judgement) asks(now time.Time) bool {
+	asks := false
 	for i, carrier := range j.carriers {
-		if c := &j.request.Carried[i]; carrier.Asks(c) && !(blocked && c.Undetermined) {
-			return true
+		if c := &j.request.Carried[i]; carrier.Asks(c) {
+			c.Answered, asks = true, true
 		}
 	}
-	return false
+	if !asks {
+		return false
+	}
+	empty := j.policy.Decide(&j.request, &j.origin, now)
+	for i := range j.request.Carried {
+		j.request.Carried[i].Answered = false // nobody has been asked yet
+	}
+	return empty.Verdict == rules.Allow || empty.Rule != nil && slices.ContainsFunc(empty.Rule.Exceptions, func(x rules.Exception) bool { return len(x.Products) > 0 })
 }
 
 // question is what a shop is asked. One answer serves all carriers that ask the same.

@@ -57,7 +57,7 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.request.Carried = goods.Read(rw, r, j.request.Paths, j.carriers, w.goods)
 	}
 	j.decision, j.waited = j.policy.Decide(&j.request, &j.origin, now), 0
-	if w.carts != nil && j.asks() {
+	if w.carts != nil && j.asks(now) {
 		w.carts.ask(r, j)
 		j.decision = j.policy.Decide(&j.request, &j.origin, now)
 	}

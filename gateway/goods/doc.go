@@ -10,6 +10,9 @@
 // What cannot be read is said to be undetermined and never taken for nothing. Whoever asks has to weigh that even for a
 // carrier in whose fields nothing was found: a body that could not be read is no proof that it was empty.
 //
+// Where a request names no product but a cart, its id or the keys of its rows are read the same way, and TakeCart reads the
+// products out of what the shop answers when it is asked for that cart.
+//
 // Bodies are read only if some field may be in one of the request's method and type, at most to a given size, decoded in
 // memory and given on byte for byte. Nothing here changes what the upstream is sent.
 package goods
