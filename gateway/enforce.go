@@ -129,7 +129,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 		e.reject(c, err)
 		return nil
 	}
-	e.metrics.decided(j, time.Since(start))
+	e.metrics.decided(j, time.Since(start)-j.waited)
 	e.count(&j.decision)
 	e.wonder(j)
 	if e.judged != nil {

@@ -121,7 +121,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 		a.routes.close() // nothing is forwarded
 	}
 	then := e.judge
-	then.now = func() time.Time { return q.At }
+	then.now, then.carts = func() time.Time { return q.At }, nil
 	if err := then.judge(nil, r, &a.judgement); err != nil {
 		var malformed bool
 		if a.rejected, malformed = errors.AsType[*canonical.Malformed](err); !malformed {

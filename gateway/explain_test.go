@@ -260,6 +260,43 @@ rules: [{id: always, activity: sale, products: [hers], countries: [US]}]
 	}
 }
 
+// TestStepsTellOfCarts shows that explain says what the shop would be asked, and asks nobody.
+func TestStepsTellOfCarts(t *testing.T) {
+	t.Parallel()
+	e := explainer(t, `version: 1
+time_zone: UTC
+activities:
+  sale:
+    - {paths: [/row], fields: [{param: key, row: true, hash: md5}], when: carried, cart: {get: /cart, json: items.#.id, query: [session]}}
+    - {paths: [/order], cart: {path: /graphql, graphql: "{ cart { id } }", json: data.cart.#.id, within: 2s}}
+    - {paths: [/order], when: carried, where: [{query: again}], cart: {path: /graphql, graphql: "{ cart { id } }", json: data.cart.#.id, within: 2s}}
+    - {paths: ["/carts/*"], fields: [{path: "/carts/*", cart: true}], cart: {get: "/api/{cart}?a=b", json: items.#.id, query: [session]}}
+products: {hers: [{skus: [11]}]}
+rules: [{id: always, activity: sale, products: [hers], countries: [US]}]
+`, "")
+	for _, c := range []struct{ ip, target, carries, cart, verdict string }{
+		{"50.114.0.1", "/row?key=x&session=1", `row "x" of the cart`, "would be asked for: GET /cart?session=1, within 1s; here nobody is asked", "undetermined_product"},
+		{"50.114.0.1", "/row?key=6512bd43d9caa6e02c990b0a82652dca", `"11"`, "", "listed_country"},
+		{"50.114.0.1", "/order?again=1", "no product where the activity has them", "would be asked for: POST /graphql, { cart { id } }, within 2s; here nobody is asked", "undetermined_product"},
+		{"50.114.0.1", "/carts/c1?session=%31", "no product where the activity has them", "would be asked for: GET /api/c1?a=b&session=%31, within 1s; here nobody is asked", "undetermined_product"},
+		{"50.114.0.1", "/carts/c~1", "what else it may carry could not be read", "the request does not say which one it is about", "undetermined_product"},
+		{"85.214.132.117", "/order", "", "", "other_product"}, // for whom no cart could make a block
+	} {
+		account, err := e.Explain(Question{IP: netip.MustParseAddr(c.ip), URL: "https://shop.example" + c.target, At: time.Unix(1.8e9, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := map[string][]string{}
+		for _, step := range account.Steps() {
+			said[step.About] = append(said[step.About], step.Text)
+		}
+		carries, cart := strings.Join(said["carries"], " | "), strings.Join(said["cart"], " | ")
+		if carries != c.carries || cart != c.cart || !strings.Contains(said["verdict"][0], c.verdict) {
+			t.Errorf("%s from %s carries %s; cart %s; verdict %s", c.target, c.ip, carries, cart, said["verdict"])
+		}
+	}
+}
+
 func TestStepsOfARejectedRequest(t *testing.T) {
 	t.Parallel()
 	e := explainer(t, explainedPolicy, "")

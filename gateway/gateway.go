@@ -97,6 +97,9 @@ func (g *Gateway) load(cfg *config.Config, opts Options) error {
 			g.metrics.upstreamErrors.WithLabelValues(name, cause).Inc()
 		}}
 	})
+	if g.routes != nil {
+		g.carts = &carts{routes: g.routes, country: cfg.CountryHeader, metrics: g.metrics, log: opts.Logger}
+	}
 	if cfg.TLS.CertFile != "" {
 		g.certs, errs[2] = loadCertificates(cfg, opts.Logger)
 	}

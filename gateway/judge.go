@@ -25,6 +25,7 @@ type judge struct {
 	policy  *policySource
 	now     func() time.Time
 	goods   goods.Options
+	carts   *carts // nil where no shop can be asked
 }
 
 // judgement is a decision with all that led to it.
@@ -36,13 +37,14 @@ type judgement struct {
 	origin    rules.Origin
 	policy    *rules.Policy
 	decision  rules.Decision
-	unsent    bool   // it is blocked for want of a document that the client would send if it were asked
-	reference string // of a refusal or a record; what it was for another request otherwise
+	unsent    bool          // it is blocked for want of a document that the client would send if it were asked
+	reference string        // of a refusal or a record; what it was for another request otherwise
+	waited    time.Duration // for a shop's answer
 }
 
 // judge fills in j for the request. The error is a *canonical.Malformed: the request can be neither judged nor
-// forwarded. The body is read only where the policy cannot decide without, and then yields all the same what came. The
-// writer is the server's, or nil.
+// forwarded. The body is read only where the policy cannot decide without, and then yields all the same what came; and the shop
+// is asked for the cart only where the decision hangs on it. The writer is the server's, or nil.
 func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) error {
 	if err := canonical.Read(r, &j.request); err != nil {
 		return err
@@ -55,7 +57,11 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 	if j.carriers = j.policy.Wanted(&j.request, &j.origin, now, j.carriers[:0]); len(j.carriers) > 0 {
 		j.request.Carried = goods.Read(rw, r, j.request.Paths, j.carriers, w.goods)
 	}
-	j.decision = j.policy.Decide(&j.request, &j.origin, now)
+	j.decision, j.waited = j.policy.Decide(&j.request, &j.origin, now), 0
+	if w.carts != nil && j.asks(now) {
+		w.carts.ask(r, j)
+		j.decision = j.policy.Decide(&j.request, &j.origin, now)
+	}
 	j.unsent = j.lacksDocument(now)
 	return nil
 }

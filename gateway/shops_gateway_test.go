@@ -24,6 +24,7 @@ func TestShopsThroughTheGateway(t *testing.T) {
 			s := newSpeller(seed)
 			for _, id := range sold[platform] {
 				shop := newPedant(t)
+				shop.cart.Store(&standIn{platform: platform, answer: "nothing of use"})
 				g := start(t, setup{policy: shopPolicy(platform, id), upstream: shop.url})
 				asked := slices.DeleteFunc(slices.Clone(rows), func(r *shopRow) bool { return r.Platform != platform })
 				if id == spellings[platform].id {
@@ -65,9 +66,9 @@ func (g *gate) playShop(t *testing.T, shop *pedant, r *shopRow) (blocked bool) {
 		}
 		return true
 	}
-	want := arrival{r.Method, r.Target, string(r.body())}
+	want := arrival{method: r.Method, target: r.Target, body: string(r.body())}
 	if res.StatusCode != http.StatusOK || len(came) != 1 || came[0] != want {
-		t.Errorf("%s: answered %d; the shop got %q, want %q", r.ID, res.StatusCode, came, want)
+		t.Errorf("%s: answered %d; the shop got %+v, want %+v", r.ID, res.StatusCode, came, want)
 	}
 	return false
 }

@@ -38,6 +38,9 @@ func (r *shopRow) browses() bool { return len(r.Adds) == 0 && strings.Contains(r
 // names reports whether the product that the row adds can be read out of the request.
 func (r *shopRow) names() bool { return !strings.Contains(r.Note, "[indirect") }
 
+// unasked are indirect rows of whose cart the presets do not know how to ask: see the comments at their heads.
+var unasked = []string{"opencart-112", "opencart-150", "opencart3-055", "magento2-m058", "shopify-m048", "prestashop-m027", "prestashop-m028"}
+
 // held are the headers that are written anew, because they belong to one connection.
 var held = []string{"host", "connection", "content-length", "transfer-encoding"}
 
@@ -127,7 +130,7 @@ type shopFigures struct {
 func (f *shopFigures) add(r *shopRow, id string, blocked bool) string {
 	sells := slices.Contains(r.Adds, id)
 	switch {
-	case sells && !r.names(), slices.Contains(misrecorded, r.ID):
+	case sells && !r.names() && slices.Contains(unasked, r.ID), slices.Contains(misrecorded, r.ID):
 		f.indirect++
 	case sells:
 		f.sales++
@@ -177,7 +180,8 @@ func TestShopFigures(t *testing.T) {
 		{shopRow{Note: "add", Adds: []string{"7"}}, true, ""},
 		{shopRow{Note: "browser: add", Adds: []string{"7"}}, false, "sale let through"},
 		{shopRow{Note: "add", Adds: []string{"8"}}, false, ""},
-		{shopRow{Note: "quantity [indirect]", Adds: []string{"7"}}, false, ""},
+		{shopRow{Note: "quantity [indirect]", Adds: []string{"7"}}, false, "sale let through"},
+		{shopRow{ID: unasked[0], Note: "quantity [indirect]", Adds: []string{"7"}}, false, ""},
 		{shopRow{Note: "browse: search"}, true, "browsing refused"},
 		{shopRow{Note: "browse: search"}, false, ""},
 		{shopRow{Note: "add [no effect]"}, true, ""},

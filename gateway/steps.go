@@ -30,7 +30,7 @@ func (a *Account) Steps() []Step {
 	steps = append(steps, a.countrySteps()...)
 	for _, reading := range a.explanation.Readings {
 		steps = append(steps, Step{"reading", readingWords(reading)})
-		steps = append(steps, carriedSteps(reading.Carried)...)
+		steps = append(append(steps, carriedSteps(reading.Carried)...), a.cartSteps(reading.Carried)...)
 		for _, b := range reading.Belongings {
 			steps = append(steps, Step{"catalogue", belongingWords(b)})
 		}
@@ -151,6 +151,9 @@ func carriedWords(c *rules.Carried) string {
 	for _, id := range c.IDs {
 		words = append(words, strconv.Quote(id))
 	}
+	for _, row := range c.Rows {
+		words = append(words, "row "+strconv.Quote(row)+" of the cart")
+	}
 	text := strings.Join(words, ", ")
 	switch {
 	case c.Unsent:
@@ -173,6 +176,29 @@ func belongingWords(b rules.Belonging) string {
 		text += "which is of one family with " + row(b.Member) + ", "
 	}
 	return text + why
+}
+
+// cartSteps says what the shop would be asked.
+func (a *Account) cartSteps(all []rules.Carried) []Step {
+	var steps []Step
+	for i, carrier := range a.carriers {
+		c := &a.judgement.request.Carried[i]
+		if !carrier.Asks(c) || !slices.ContainsFunc(all, func(here rules.Carried) bool { return here.Carrier == c.Carrier }) {
+			continue
+		}
+		words := "the request does not say which one it is about"
+		if q, ok := questionOf(a.request, carrier, c); ok {
+			words = "would be asked for: GET " + shown(q.target)
+			if q.query != "" {
+				words = "would be asked for: POST " + shown(q.target) + ", " + shown(q.query)
+			}
+			words += ", within " + carrier.Cart.Within.String() + "; here nobody is asked"
+		}
+		if step := (Step{"cart", words}); !slices.Contains(steps, step) {
+			steps = append(steps, step)
+		}
+	}
+	return steps
 }
 
 // ruleWords says what a rule that is about the activity does, and why.

@@ -12,7 +12,7 @@ func (p *Policy) Carriers() []*Carrier { return slices.Clone(p.carriers) }
 // carry makes an element of an activity a carrier.
 func (p *Policy) carry(s selector, activity string, owner int32) {
 	id := len(p.carriers)
-	p.carriers = append(p.carriers, &Carrier{ID: id, Activity: activity, Dialect: s.dialect, Fields: s.fields, Where: s.where, Claims: !s.carried})
+	p.carriers = append(p.carriers, &Carrier{ID: id, Activity: activity, Dialect: s.dialect, Fields: s.fields, Where: s.where, Claims: !s.carried, Cart: s.cart})
 	p.owners = append(p.owners, owner)
 	p.carrying.add(s, int32(id))
 }
@@ -107,11 +107,12 @@ type goods struct {
 const noProduct = -1
 
 // with returns the goods with what is carried by one carrier. Where its element claims a request that names no product, the
-// product is in the session or the cart, or in a field that nobody told of: it is undetermined. The goods are handed along
-// as a value, because behind a pointer their lists would escape to the heap.
-func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) goods {
-	g.unread = g.unread || c.Undetermined
-	g.undetermined = g.undetermined || c.Undetermined || claims && len(c.IDs) == 0
+// product is in the session or the cart, or in a field that nobody told of: it is undetermined, unless the shop has told what
+// is in the cart. The goods are handed along as a value, because behind a pointer their lists would escape to the heap.
+func (g goods) with(c *Carried, by *Carrier, skus *skuMatcher, places []int32) goods {
+	asks := by.Asks(c)
+	g.unread = g.unread || c.Undetermined || asks
+	g.undetermined = g.undetermined || c.Undetermined || asks || by.unnamed(c)
 	for _, id := range c.IDs {
 		start := len(g.named)
 		g.named = skus.match(id, places, g.named)
@@ -132,6 +133,11 @@ func (g goods) with(c *Carried, claims bool, skus *skuMatcher, places []int32) g
 		}
 	}
 	return g
+}
+
+// unnamed reports whether the element claims a request that names no product, and nobody has told which it is.
+func (c *Carrier) unnamed(carried *Carried) bool {
+	return c.Claims && len(carried.IDs) == 0 && !carried.Answered
 }
 
 // within reports whether all that is asked for is known, and one of the products. What is carried outweighs the path, which
@@ -176,7 +182,7 @@ func (p *Policy) claims(carried []Carried, carriers, activities []int32) []int32
 func (p *Policy) gather(g goods, activity int32, carried []Carried, carriers, places []int32) goods {
 	for i := range carried {
 		if c := &carried[i]; p.counts(c, carriers) && p.owners[c.Carrier] == activity {
-			g = g.with(c, p.carriers[c.Carrier].Claims, &p.skus, places)
+			g = g.with(c, p.carriers[c.Carrier], &p.skus, places)
 		}
 	}
 	return g

@@ -8,13 +8,18 @@ type Carrier struct {
 	Activity string
 	// Dialect is how the shop's language reads names and values.
 	Dialect Dialect
-	// Fields are where a product may be carried; at least one.
+	// Fields are where a product may be carried; at least one, unless there is a Cart.
 	Fields []Field
 	// Where are conditions, of which a request must meet all: to one that does not, the carrier is as if it were not there.
 	Where []Condition
 	// Claims reports whether the element's hosts and paths alone make a request one of the activity. Otherwise only a
-	// request does that carries something in one of the fields.
+	// request does that carries something in one of the fields or, where there are none but for the id of a cart in the path,
+	// meets the conditions.
 	Claims bool
+	// Cart is how the shop is asked what is in the cart that a request is about; nil if it is not.
+	Cart *Cart
+
+	hashes map[[16]byte]string
 }
 
 // Dialect is how a shop's language reads the names of parameters, and values as numbers.
@@ -43,13 +48,17 @@ type Field struct {
 	Key bool
 	// Split separates several products in one value, and Cut ends each; none where there is one.
 	Split, Cut string
+	// Row says that the value is the key of a cart's row, and Cart that it is the id of a cart; neither is a product.
+	Row, Cart bool
+	// Hash is "md5" where the key of a row may be the MD5 of a product, and empty otherwise.
+	Hash string
 }
 
-// Condition is that a parameter is there, with a certain value or with any.
+// Condition is that a parameter or value is there, with a certain value or with any, or that the method is a certain one.
 type Condition struct {
-	// In is InQuery, InForm or InParam.
+	// In is InQuery, InForm, InParam, InJSON or InMethod.
 	In FieldPlace
-	// Name is the parameter's, as in Field.
+	// Name is the parameter's, as in Field, or the method.
 	Name string
 	// Is is what its value must be, in any case and with * for any part of it; empty for any value.
 	Is string
@@ -65,8 +74,11 @@ const (
 	InParam   FieldPlace = "param"   // either of the two
 	InPath    FieldPlace = "path"    // a segment of the path
 	InJSON    FieldPlace = "json"    // a value in a JSON body
-	InGraphQL FieldPlace = "graphql" // an argument of a field of a GraphQL mutation
+	InGraphQL FieldPlace = "graphql" // an argument of a field of a GraphQL mutation; where a cart is asked for also the field itself
 )
+
+// InMethod is the method, which is a condition only.
+const InMethod FieldPlace = "method"
 
 // Carried is what was read of a request in the fields of one carrier.
 type Carried struct {
@@ -81,4 +93,10 @@ type Carried struct {
 	Unsent bool
 	// IDs are the products: SKUs or numbers, as the carrier's dialect reads them, without blanks around them.
 	IDs []string
+	// Rows are the keys of a cart's rows, of which nothing in the request tells the product.
+	Rows []string
+	// Cart is the id of the cart that the request is about, where it has one that could be read.
+	Cart string
+	// Answered reports whether the shop has been asked for the cart: IDs are then what it says, none for an empty cart.
+	Answered bool
 }

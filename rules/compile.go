@@ -41,7 +41,7 @@ func (l *loader) compile() *Policy {
 			if !s.carried {
 				p.activities.add(s, int32(id))
 			}
-			if len(s.fields) > 0 {
+			if len(s.fields) > 0 || s.cart != nil {
 				p.carry(s, name, int32(id))
 			}
 		}
@@ -53,6 +53,7 @@ func (l *loader) compile() *Policy {
 		}
 		p.tables = append(p.tables, table)
 	}
+	p.hash()
 	p.text = l.canonicalText()
 	hash := sha256.Sum256(p.text)
 	p.digest = "sha256:" + hex.EncodeToString(hash[:])

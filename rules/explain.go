@@ -125,8 +125,9 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 		if carrier.Activity != activity {
 			continue
 		}
-		s.goods.unread = s.goods.unread || c.Undetermined
-		s.goods.undetermined = s.goods.undetermined || c.Undetermined || carrier.Claims && len(c.IDs) == 0
+		asks := carrier.Asks(&c)
+		s.goods.unread = s.goods.unread || c.Undetermined || asks
+		s.goods.undetermined = s.goods.undetermined || c.Undetermined || asks || carrier.unnamed(&c)
 		for _, id := range c.IDs {
 			products := p.skus.walk(foldText(id), req.Host, reading.Path)
 			s.goods.foreign = s.goods.foreign || len(products) == 0

@@ -22,6 +22,7 @@ type selector struct {
 	fields       []Field
 	where        []Condition
 	carried      bool
+	cart         *Cart
 }
 
 // matcher finds the activities or products whose selectors match a host and path. Its cost grows with the

@@ -13,13 +13,16 @@ import (
 
 // The keys of an element of an activity, of one of a product, and of a field.
 var (
-	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when", "where"}
+	activityKeys = []string{"all", "hosts", "paths", "preset", "base", "dialect", "fields", "when", "where", "cart"}
 	productKeys  = []string{"all", "hosts", "paths", "skus", "catalogue", "query"}
-	fieldKeys    = append(slices.Clone(fieldPlaces), "key", "split", "cut")
+	fieldKeys    = append(slices.Clone(fieldPlaces), "key", "split", "cut", "row", "cart", "hash")
 )
 
 // fieldPlaces are the parts of a request in which a product may be.
 var fieldPlaces = []string{string(InQuery), string(InForm), string(InParam), string(InPath), string(InJSON), string(InGraphQL)}
+
+// conditionPlaces are what a condition may be about.
+var conditionPlaces = []string{string(InQuery), string(InForm), string(InParam), string(InJSON), string(InMethod)}
 
 // dialects are the languages that shops are written in, as far as they read differently.
 var dialects = []string{string(Exact), string(PHP), string(Node), string(Python)}
@@ -83,12 +86,12 @@ func (l *loader) checkElement(n ast.Node, v map[string]ast.Node, what string) {
 		if b, ok := all.(*ast.BoolNode); !ok || !b.Value {
 			l.fail(all, "all can only be true; leave it out otherwise")
 		}
-	case given("fields") && !given("hosts", "paths", "preset", "when"):
+	case given("fields", "cart") && !given("hosts", "paths", "preset", "when"):
 		l.fail(n, "%s takes every request for one that carries a product; give hosts, paths, both, or when: carried", what)
-	case !given("hosts", "paths", "preset", "skus", "catalogue", "query", "fields"):
+	case !given("hosts", "paths", "preset", "skus", "catalogue", "query", "fields", "cart"):
 		l.fail(n, "%s selects nothing; give hosts, paths, both, or all: true", what)
 	}
-	for _, key := range []string{"dialect", "when", "where"} {
+	for _, key := range []string{"dialect", "when", "where", "cart"} {
 		if v[key] != nil && preset != nil {
 			l.fail(v[key], "%s is given beside preset in %s; leave it out, because the preset says it", key, what)
 		}
@@ -105,13 +108,16 @@ func (r *reader) element(v map[string]ast.Node, what, below string) (s selector)
 		s.paths = append(s.paths, path)
 	})
 	slices.Sort(s.paths)
-	s.fields = r.readFields(v["fields"], below)
+	if n, ok := v["cart"]; ok {
+		s.cart = r.readCart(n, below)
+	}
+	s.fields = r.readFields(v["fields"], below, s.cart != nil)
 	for _, key := range []string{"dialect", "when"} {
-		if v[key] != nil && v["fields"] == nil && v["preset"] == nil {
+		if v[key] != nil && v["fields"] == nil && v["cart"] == nil && v["preset"] == nil {
 			r.fail(v[key], "%s is given without fields in %s; say in which fields a product is carried, or leave it out", key, what)
 		}
 	}
-	if v["fields"] != nil {
+	if v["fields"] != nil || s.cart != nil {
 		s.dialect = Exact
 	}
 	if n, ok := v["dialect"]; ok {
@@ -128,6 +134,7 @@ func (r *reader) element(v map[string]ast.Node, what, below string) (s selector)
 			r.fail(n, "where is given without when: carried in %s; write that beside it, because only what meets the conditions is of the activity", what)
 		}
 	}
+	r.checkCart(v, &s, what)
 	return s
 }
 
@@ -139,10 +146,11 @@ func parseBelow(below, text string) (string, error) {
 	return parsePath(below + text)
 }
 
-func (r *reader) readFields(n ast.Node, below string) []Field {
+// readFields reads the fields of an element, which may be about a cart that is asked for.
+func (r *reader) readFields(n ast.Node, below string, cart bool) []Field {
 	var fields []Field
 	for _, element := range r.list(n, "fields") {
-		f := r.readField(element, below)
+		f := r.readField(element, below, cart)
 		if f.Name != "" && slices.Contains(fields, f) {
 			r.fail(element, "the field stands twice in fields; leave one out")
 		}
@@ -153,16 +161,23 @@ func (r *reader) readFields(n ast.Node, below string) []Field {
 
 // readWhere reads the conditions of an element.
 func (r *reader) readWhere(n ast.Node) []Condition {
-	places := []string{string(InQuery), string(InForm), string(InParam)}
 	var all []Condition
 	for _, element := range r.list(n, "where") {
-		v := r.keys(element, "a condition", append(slices.Clone(places), "is"))
-		given := slices.DeleteFunc(slices.Clone(places), func(place string) bool { return v[place] == nil })
+		v := r.keys(element, "a condition", append(slices.Clone(conditionPlaces), "is"))
+		given := slices.DeleteFunc(slices.Clone(conditionPlaces), func(place string) bool { return v[place] == nil })
 		if len(given) != 1 {
-			r.fail(element, "a condition is about exactly one parameter; give one of %s", strings.Join(places, ", "))
+			r.fail(element, "a condition is about exactly one parameter; give one of %s", strings.Join(conditionPlaces, ", "))
 			continue
 		}
 		c := Condition{In: FieldPlace(given[0]), Name: r.printable(v, given[0]), Is: r.printable(v, "is")}
+		if c.In == InMethod && v["is"] != nil {
+			r.fail(v["is"], "is is given beside method; the method's name is all that there is to say")
+		}
+		if c.In == InJSON && c.Name != "" {
+			if _, err := parseField(InJSON, c.Name, ""); err != nil {
+				r.fail(v["json"], "%v", err)
+			}
+		}
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b Condition) int { return bytes.Compare(marshal(a.text()), marshal(b.text())) })
@@ -188,7 +203,7 @@ func sortFields(fields []Field) []Field {
 	return slices.Compact(fields)
 }
 
-func (r *reader) readField(n ast.Node, below string) (f Field) {
+func (r *reader) readField(n ast.Node, below string, cart bool) (f Field) {
 	v := r.keys(n, "a field", fieldKeys)
 	places := slices.DeleteFunc(slices.Clone(fieldPlaces), func(place string) bool { return v[place] == nil })
 	if len(places) != 1 {
@@ -199,13 +214,17 @@ func (r *reader) readField(n ast.Node, below string) (f Field) {
 	f.In = FieldPlace(places[0])
 	if text, ok := r.text(name, places[0]); ok {
 		var err error
-		if f.Name, err = parseField(f.In, text, below); err != nil {
+		switch f.Name, err = parseField(f.In, text, below); {
+		case err == nil:
+		case cart && f.In == InGraphQL && printable(text) && !strings.Contains(text, "."):
+			f.Name = text // the mutation itself
+		default:
 			r.fail(name, "%v", err)
 		}
 	}
+	r.readRow(n, v, &f, cart)
 	if key, ok := v["key"]; ok {
-		b, isBool := key.(*ast.BoolNode)
-		f.Key = isBool && b.Value
+		f.Key = isTrue(key)
 		parameter := f.In == InQuery || f.In == InForm || f.In == InParam || f.In == InJSON
 		switch {
 		case !f.Key:
@@ -216,6 +235,40 @@ func (r *reader) readField(n ast.Node, below string) (f Field) {
 	}
 	f.Split, f.Cut = r.character(v, "split"), r.character(v, "cut")
 	return f
+}
+
+// readRow reads what a field says that holds no product, but the key of a row or the id of a cart.
+func (r *reader) readRow(n ast.Node, v map[string]ast.Node, f *Field, cart bool) {
+	for key, value := range map[string]*bool{"row": &f.Row, "cart": &f.Cart} {
+		switch n := v[key]; {
+		case n == nil:
+		case !isTrue(n):
+			r.fail(n, "%s can only be true; leave it out otherwise", key)
+		case !cart:
+			r.fail(n, "%s: true is given where no cart is asked for; write cart: beside fields, with how the shop is asked", key)
+		case f.In == InGraphQL && !strings.Contains(f.Name, "."):
+			r.fail(n, "%s: true is given for a mutation without an argument, which has no value; write one such as adjustOrderLine.orderLineId", key)
+		default:
+			*value = true
+		}
+	}
+	if f.Row && f.Cart {
+		r.fail(n, "a field holds the key of a row and the id of a cart; write a field for each")
+	}
+	if hash, ok := v["hash"]; ok {
+		f.Hash, _ = r.word(hash, "hash", []string{hashMD5})
+		if v["row"] == nil {
+			r.fail(hash, "hash is for the key of a row; write row: true beside it, or leave it out")
+		}
+	}
+}
+
+// hashMD5 is the one hash by which rows are known to be named.
+const hashMD5 = "md5"
+
+func isTrue(n ast.Node) bool {
+	b, ok := n.(*ast.BoolNode)
+	return ok && b.Value
 }
 
 // parseField checks the name of a field and returns it as carriers have it.
@@ -342,7 +395,7 @@ func (l *loader) checkCatalogues() {
 // warnOfSKUs points at products that no request can be found to carry.
 func (l *loader) warnOfSKUs() {
 	for _, selectors := range l.activities {
-		if slices.ContainsFunc(selectors, func(s selector) bool { return len(s.fields) > 0 }) {
+		if slices.ContainsFunc(selectors, func(s selector) bool { return len(s.fields) > 0 || s.cart != nil }) {
 			return
 		}
 	}

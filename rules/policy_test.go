@@ -348,7 +348,13 @@ func randomCarriers(r *rand.Rand) []any {
 		if r.IntN(2) == 0 {
 			element["when"] = "carried"
 			if r.IntN(2) == 0 {
-				element["where"] = some(r, map[string]any{"query": "route", "is": "*cart*"}, map[string]any{"form": "add"}, map[string]any{"param": "do", "is": "x"})
+				element["where"] = some(r, map[string]any{"query": "route", "is": "*cart*"}, map[string]any{"form": "add"}, map[string]any{"param": "do", "is": "x"}, map[string]any{"method": "POST"})
+			}
+		}
+		if r.IntN(3) == 0 {
+			element["cart"] = map[string]any{"get": pick(r, "/cart", "/me/cart"), "json": "items.#.id"}
+			if r.IntN(2) == 0 {
+				element["fields"] = append(element["fields"].([]map[string]any), map[string]any{"query": "key", "row": true, "hash": "md5"})
 			}
 		}
 		if paths := some(r, "/cart", "/buy", "/about"); element["when"] == nil || r.IntN(2) == 0 {
@@ -379,7 +385,10 @@ func randomCarried(r *rand.Rand, carrier int) Carried {
 	for range r.IntN(4) {
 		c.IDs = append(c.IDs, pick(r, "KL1", "kl1", "KL22", "a-x", "aBc", "a1bc", "7", "", "other", "STRA\u1E9EE", " kl-X "))
 	}
-	c.Present = c.Present || len(c.IDs) > 0
+	if c.Answered = r.IntN(4) == 0; r.IntN(4) == 0 {
+		c.Rows = []string{"row"}
+	}
+	c.Present = c.Present || len(c.IDs)+len(c.Rows) > 0
 	return c
 }
 

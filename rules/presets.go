@@ -34,7 +34,7 @@ func embedded(files fs.FS, folder string) []string {
 
 // The keys of a preset's elements, and of a preset, which is one element itself or lists several.
 var (
-	presetElementKeys = []string{"paths", "dialect", "fields", "when", "where"}
+	presetElementKeys = []string{"paths", "dialect", "fields", "when", "where", "cart"}
 	presetKeys        = append([]string{"preset", "activity", "elements"}, presetElementKeys...)
 )
 
@@ -68,6 +68,9 @@ func (l *loader) readPreset(n, base ast.Node, activity string, own []Field) []se
 		if hasStar(below) && slices.ContainsFunc(s.fields, func(f Field) bool { return f.In == InPath }) {
 			l.fail(base, "base %q holds *, which stands for the product in a path of preset %s; write ** for any folders", below, name)
 			return nil
+		}
+		if s.cart != nil {
+			continue // a further product makes no request one that is about the cart
 		}
 		if s.fields = sortFields(append(s.fields, own...)); len(s.fields) > 0 && s.dialect == "" {
 			s.dialect = Exact

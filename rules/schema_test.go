@@ -42,6 +42,8 @@ func TestSchemaKnowsTheKeysOfTheLanguage(t *testing.T) {
 		places = append(places, one.Required...)
 	}
 	same("places of fields", places, fieldPlaces)
+	same("cart", keys(s.Defs["cart"]), cartKeys)
+	same("condition", keys(s.Defs["condition"]), append(slices.Clone(conditionPlaces), "is"))
 	same("dialect", s.Defs["activity"].Items.Properties["dialect"].Enum, dialects)
 	same("preset", s.Defs["activity"].Items.Properties["preset"].Enum, Presets())
 	same("defaults", keys(s.Properties["defaults"]), settingKeys())

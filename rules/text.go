@@ -37,6 +37,7 @@ type (
 		Fields  []map[string]any `json:"fields,omitempty"`
 		When    string           `json:"when,omitempty"`
 		Where   []map[string]any `json:"where,omitempty"`
+		Cart    map[string]any   `json:"cart,omitempty"`
 	}
 	ruleText struct {
 		ID        string   `json:"id"`
@@ -114,6 +115,9 @@ func (s *selector) text() selectorText {
 	for _, c := range s.where {
 		text.Where = append(text.Where, c.text())
 	}
+	if s.cart != nil {
+		text.Cart = s.cart.text()
+	}
 	return text
 }
 
@@ -127,8 +131,13 @@ func namedTexts(all []named) map[string][]string {
 
 func (f Field) text() map[string]any {
 	text := map[string]any{string(f.In): f.Name}
-	if f.Key {
-		text["key"] = true
+	for key, given := range map[string]bool{"key": f.Key, "row": f.Row, "cart": f.Cart} {
+		if given {
+			text[key] = true
+		}
+	}
+	if f.Hash != "" {
+		text["hash"] = f.Hash
 	}
 	if f.Split != "" {
 		text["split"] = f.Split

@@ -3,6 +3,8 @@ package goods
 import (
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"gate451/rules"
 )
 
@@ -13,14 +15,18 @@ type condition struct {
 	unread bool // it may be met by what could not be read
 }
 
-// survey adds the places that conditions of the carrier are about.
-func (f *finding) survey(where []rules.Condition, all places) places {
+// survey adds the places that conditions of the carrier are about. The method has none, and is looked at right away.
+func (f *finding) survey(method string, where []rules.Condition, all places) places {
 	if len(where) == 0 {
 		return all
 	}
 	f.where = make([]condition, len(where))
 	for i, c := range where {
 		f.where[i].Condition = c
+		if c.In == rules.InMethod {
+			f.where[i].met = strings.EqualFold(c.Name, method)
+			continue
+		}
 		all = append(all, place{finding: f, field: rules.Field{In: c.In, Name: c.Name}, name: c.Name, condition: &f.where[i]})
 	}
 	return all
@@ -36,12 +42,23 @@ func (c *condition) take(value string) {
 	}
 }
 
-// possible leaves out the places of carriers that have a condition for the query which the query does not meet: no body is
-// read for them.
+// takeValue looks at a value in JSON. Of a list, each element is one.
+func (c *condition) takeValue(value gjson.Result) {
+	c.take(value.String())
+	if value.IsArray() {
+		value.ForEach(func(_, element gjson.Result) bool {
+			c.take(element.String())
+			return true
+		})
+	}
+}
+
+// possible leaves out the places of carriers that have a condition for the query or the method which is not met: no body is read
+// for them.
 func (all places) possible() places {
 	impossible := func(p *place) bool {
 		for i := range p.where {
-			if c := &p.where[i]; c.In == rules.InQuery && !c.met {
+			if c := &p.where[i]; (c.In == rules.InQuery || c.In == rules.InMethod) && !c.met {
 				return true
 			}
 		}
@@ -55,7 +72,8 @@ func (all places) possible() places {
 	return all
 }
 
-// settle forgets what was found where a condition is not met, and else says what has not been found.
+// settle forgets what was found where a condition is not met, and else says what has not been found. To meet all is enough for a
+// carrier that has no fields but for the cart's id in the path.
 func (f *finding) settle() {
 	unread := false
 	for i := range f.where {
@@ -69,6 +87,7 @@ func (f *finding) settle() {
 		}
 	}
 	f.out.Undetermined = f.out.Undetermined || unread
+	f.out.Present = f.out.Present || alone(f.carrier)
 	if f.unsent {
 		f.out.Unsent = !f.out.Present && !f.out.Undetermined
 		f.out.Present, f.out.Undetermined = true, true

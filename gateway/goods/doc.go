@@ -13,6 +13,9 @@
 // A persisted query names its document by a digest. What came with its digest is remembered for it (Documents), which is all
 // that one request leaves behind for another.
 //
+// Where a request names no product but a cart, its id or the keys of its rows are read the same way, and TakeCart reads the
+// products out of what the shop answers when it is asked for that cart.
+//
 // Bodies are read only if some field may be in one of the request's method and type, at most to a given size, decoded in
 // memory and given on byte for byte. Nothing here changes what the upstream is sent.
 package goods

@@ -45,7 +45,7 @@ func Read(w http.ResponseWriter, r *http.Request, paths []string, carriers []*ru
 		opts.Patience = DefaultPatience
 	}
 	out := make([]rules.Carried, len(carriers))
-	places, findings := survey(carriers, out)
+	places, findings := survey(r.Method, carriers, out)
 	query := rawQuery(r)
 	takePaths(paths, places)
 	takeQuery(query, places.of(rules.InQuery, rules.InParam))
@@ -73,12 +73,12 @@ type place struct {
 type places []place
 
 // survey lists the fields and conditions of all carriers.
-func survey(carriers []*rules.Carrier, out []rules.Carried) (places, []finding) {
+func survey(method string, carriers []*rules.Carrier, out []rules.Carried) (places, []finding) {
 	findings := make([]finding, len(carriers))
 	n := 0
 	for i, c := range carriers {
 		out[i].Carrier = c.ID
-		findings[i] = finding{dialect: c.Dialect, out: &out[i]}
+		findings[i] = finding{dialect: c.Dialect, carrier: c, out: &out[i]}
 		n += len(c.Fields) + len(c.Where)
 	}
 	all := make(places, 0, n)
@@ -93,7 +93,7 @@ func survey(carriers []*rules.Carrier, out []rules.Carried) (places, []finding) 
 			}
 			all = append(all, p)
 		}
-		all = findings[i].survey(c.Where, all)
+		all = findings[i].survey(method, c.Where, all)
 	}
 	return all, findings
 }

@@ -32,6 +32,10 @@ func takeJSON(text string, places places) {
 
 // takeValue reads a JSON value as a product, or an array of such.
 func (p *place) takeValue(value gjson.Result) {
+	if p.condition != nil {
+		p.condition.takeValue(value)
+		return
+	}
 	switch {
 	case value.IsArray():
 		p.out.Present = true
@@ -45,7 +49,7 @@ func (p *place) takeValue(value gjson.Result) {
 		p.take(value.Str)
 	case value.Type == gjson.Number:
 		p.take(value.Raw)
-		if p.inner == "" {
+		if p.inner == "" && !p.field.Row && !p.field.Cart {
 			p.add(jsNumber(value.Raw))
 		}
 	default:

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// carrier returns a carrier with the fields given as "place name", and behind a further blank each of "key", "split=x"
-// and "cut=x".
+// carrier returns a carrier with the fields given as "place name", and behind a further blank each of "key", "row",
+// "cart", "hash=x", "split=x" and "cut=x".
 func carrier(dialect rules.Dialect, fields ...string) *rules.Carrier {
 	c := &rules.Carrier{ID: 7, Activity: "sale", Dialect: dialect}
 	for _, f := range fields {
@@ -29,6 +29,12 @@ func carrier(dialect rules.Dialect, fields ...string) *rules.Carrier {
 				field.Split = value
 			case "cut":
 				field.Cut = value
+			case "row":
+				field.Row = true
+			case "cart":
+				field.Cart = true
+			case "hash":
+				field.Hash = value
 			}
 		}
 		c.Fields = append(c.Fields, field)

@@ -11,6 +11,7 @@ import (
 // finding collects what the fields of one carrier hold.
 type finding struct {
 	dialect rules.Dialect
+	carrier *rules.Carrier
 	out     *rules.Carried
 	where   []condition
 	// unsent says that a document is to be run which the request names alone, and which is not known.
@@ -27,7 +28,7 @@ func (p *place) take(value string) {
 		p.takeInner(value)
 		return
 	}
-	p.out.Present = true
+	p.out.Present = p.out.Present || !p.pathCart()
 	split := p.field.Split
 	if split == "" {
 		p.one(value)
@@ -62,10 +63,17 @@ func (p *place) one(text string) {
 	if p.field.Cut != "" {
 		text, _, _ = strings.Cut(text, p.field.Cut)
 	}
-	p.id(text)
-	if p.dialect == rules.Node && p.field.In == rules.InGraphQL {
-		for _, number := range storedNumbers(text) {
-			p.add(number)
+	switch {
+	case p.field.Cart:
+		p.cart(text)
+	case p.field.Row:
+		p.row(text, p.field.Hash != "")
+	default:
+		p.id(text)
+		if p.dialect == rules.Node && p.field.In == rules.InGraphQL {
+			for _, number := range storedNumbers(text) {
+				p.add(number)
+			}
 		}
 	}
 }

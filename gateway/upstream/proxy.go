@@ -25,6 +25,7 @@ type Proxy struct {
 	cfg       Config
 	balancer  balancer
 	transport http.RoundTripper // Calls httptrace hooks, and leaves a body alone once RoundTrip has failed.
+	asking    *http.Transport
 	logger    *slog.Logger
 	onError   func(cause string)
 	buffers   sync.Pool
@@ -46,7 +47,11 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{cfg: cfg, transport: transport, logger: opts.Logger, onError: opts.OnError}
+	asking, err := newAsking(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{cfg: cfg, transport: transport, asking: asking, logger: opts.Logger, onError: opts.OnError}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
@@ -69,6 +74,7 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 // any more. Requests under way are left to finish.
 func (p *Proxy) Close() {
 	p.close()
+	p.asking.CloseIdleConnections()
 	if t, ok := p.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
