@@ -185,8 +185,12 @@ func (p *Policy) WithCatalogue(c *Catalogue) (*Policy, error) {
 	q := *p
 	q.skus.stock = c.stock()
 	q.warnings = slices.Clone(p.warnings)
+	matched := make([]bool, len(p.skus.elements))
+	for _, m := range c.matches {
+		matched[m.element] = true
+	}
 	for id, e := range p.skus.elements {
-		if len(e.catalogue) > 0 && !slices.ContainsFunc(c.matches, func(m match) bool { return m.element == int32(id) }) {
+		if len(e.catalogue) > 0 && !matched[id] {
 			w := e.at
 			w.Message = fmt.Sprintf("no row of the catalogues is one of product %s by this; look at the column's values", p.names[e.product])
 			q.warnings = append(q.warnings, w)
