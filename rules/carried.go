@@ -17,13 +17,16 @@ func (p *Policy) carry(s selector, activity string, owner int32) {
 	p.carrying.add(s, int32(id))
 }
 
+// manyCarriers is how many carriers a path can match without a list on the heap. A shop whose every page sells has twenty.
+const manyCarriers = 32
+
 // MayCarry reports whether the hosts and paths of any carrier match a reading: what an answer depends on may then be in the
 // request, whether or not it was read.
 func (p *Policy) MayCarry(req *Request) bool {
 	if len(p.carriers) == 0 {
 		return false
 	}
-	var buffer [8]int32
+	var buffer [manyCarriers]int32
 	for _, path := range req.Paths {
 		if len(p.carrying.match(req.Host, path, buffer[:0])) > 0 {
 			return true
@@ -43,7 +46,7 @@ func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier
 	if len(p.carriers) == 0 || !p.mayWant(from, at) {
 		return dst
 	}
-	var buffer [8]int32
+	var buffer [manyCarriers]int32
 	hits := buffer[:0]
 	for _, path := range req.Paths {
 		hits = p.carrying.match(req.Host, path, hits)

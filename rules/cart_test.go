@@ -167,3 +167,31 @@ elements:
 		}
 	}
 }
+
+// TestPresetsAllocateNothing: a preset with many ways to sell costs those who need no cart nothing on the heap.
+func TestPresetsAllocateNothing(t *testing.T) {
+	for _, preset := range []string{"woocommerce", "magento2", "medusa", "saleor", "shopify", "vendure"} {
+		p := parse(t, "version: 1\nactivities: {sale: [{preset: "+preset+"}]}\nproducts: {a: [{skus: [11]}]}\nrules: [{id: a, activity: sale, products: [a], countries: [us-jurisdiction]}]\n")
+		at, american, german := time.Unix(0, 0), from("US"), from("DE")
+		for _, path := range []string{"/", "/wp-json/wc/store/v1/batch", "/graphql", "/shop-api", "/store/carts/c/line-items/l", "/cart/add.js"} {
+			req := &Request{Host: "s", Paths: []string{path}}
+			wanted := make([]*Carrier, 0, 40)
+			for what, f := range map[string]func(){
+				"asking what a German wants":    func() { p.Wanted(req, german, at, wanted) },
+				"asking what an American wants": func() { p.Wanted(req, american, at, wanted) },
+				"asking what may be carried":    func() { p.MayCarry(req) },
+				"deciding about a German":       func() { p.Decide(req, german, at) },
+			} {
+				if n := testing.AllocsPerRun(5, f); n > 0 {
+					t.Errorf("%s, %s: %s costs %v allocations", preset, path, what, n)
+				}
+			}
+			for _, c := range p.Wanted(req, american, at, nil) {
+				req.Carried = append(req.Carried, Carried{Carrier: c.ID, Present: true, IDs: []string{"12"}})
+			}
+			if n := testing.AllocsPerRun(5, func() { p.Decide(req, american, at) }); n > 0 {
+				t.Errorf("%s, %s: a decision about what %d carriers carry costs %v allocations", preset, path, len(req.Carried), n)
+			}
+		}
+	}
+}

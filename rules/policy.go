@@ -62,7 +62,7 @@ func (p *Policy) Lists(activity string, country Country) bool {
 }
 
 // Decide judges a request from an origin at an instant. It is pure and allocates nothing (but for more
-// than four shadow rules in one decision, or more than eight products or carriers in one request).
+// than four shadow rules in one decision, or more than eight products in one request, or very many carriers).
 //
 // Every reading of the request is judged by every rule of every activity that claims it, and the weightiest
 // outcome is the decision: a block outweighs everything, so neither the order of rules nor an added reading
@@ -95,7 +95,8 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 
 // judgeCarried adds the outcomes of one reading of a request of which something was read beside the path.
 func (p *Policy) judgeCarried(d *Decision, req *Request, path string, activities []int32, from *Origin, at time.Time) {
-	var productHits, carrierHits, placeHits [8]int32
+	var productHits, placeHits [8]int32
+	var carrierHits [manyCarriers]int32
 	var named [16]int32
 	carriers := p.carrying.match(req.Host, path, carrierHits[:0])
 	activities = p.claims(req.Carried, carriers, activities)

@@ -1,6 +1,7 @@
 package goods
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -180,6 +181,34 @@ func TestTakeCart(t *testing.T) {
 		var carried rules.Carried
 		if !TakeCart(asking(carrier("python"), named), []byte(`{"data":{"order":{"lines":[{"variant":{"id":"UHJvZHVjdFZhcmlhbnQ6Mzg0"}}]}}}`), &carried) || !slices.Contains(carried.IDs, "384") {
 			t.Errorf("%+v", carried)
+		}
+	})
+}
+
+// FuzzTakeCart: what is taken for an answer is JSON, and what is not changes nothing. Rows of which one is not in the cart, and no rows
+// at all, leave nothing out.
+func FuzzTakeCart(f *testing.F) {
+	for _, answer := range []string{`{"items":[{"key":"a","id":11},{"key":"b","id":"12"}]}`, `{"items":[]}`, `{"items":[{"key":"a","id":null}]}`, `{"errors":[1]}`, "<html>", `{"items":[{"key":"a","id":1},{"key":"a","id":2,"id":3}]}`} {
+		f.Add(answer, "a")
+	}
+	c := asking(carrier("php"), storeCart)
+	f.Fuzz(func(t *testing.T, answer, row string) {
+		all, one, more := rules.Carried{}, rules.Carried{Rows: []string{row}}, rules.Carried{Rows: []string{row, "\x00"}}
+		ok := TakeCart(c, []byte(answer), &all)
+		if ok && !json.Valid([]byte(answer)) || !ok && len(all.IDs) > 0 || all.Answered != ok {
+			t.Fatalf("%q: %v, %+v", answer, ok, all)
+		}
+		okOne, okMore := TakeCart(c, []byte(answer), &one), TakeCart(c, []byte(answer), &more)
+		if okOne && !ok || okMore != okOne || !okOne && len(one.IDs)+len(more.IDs) > 0 {
+			t.Fatalf("%q, %q: %v, %v, %v", answer, row, ok, okOne, okMore)
+		}
+		if okMore && !strings.Contains(answer, `\u0000`) && !slices.Equal(more.IDs, all.IDs) {
+			t.Fatalf("%q, %q: %q and %q", answer, row, more.IDs, all.IDs)
+		}
+		for _, id := range one.IDs {
+			if !slices.Contains(all.IDs, id) {
+				t.Fatalf("%q, %q: %q is not among %q", answer, row, id, all.IDs)
+			}
 		}
 	})
 }

@@ -17,10 +17,6 @@ type condition struct {
 
 // survey adds the places that conditions of the carrier are about. The method has none, and is looked at right away.
 func (f *finding) survey(method string, where []rules.Condition, all places) places {
-	if len(where) == 0 {
-		return all
-	}
-	f.where = make([]condition, len(where))
 	for i, c := range where {
 		f.where[i].Condition = c
 		if c.In == rules.InMethod {

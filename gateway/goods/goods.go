@@ -75,13 +75,13 @@ type places []place
 // survey lists the fields and conditions of all carriers.
 func survey(method string, carriers []*rules.Carrier, out []rules.Carried) (places, []finding) {
 	findings := make([]finding, len(carriers))
-	n := 0
+	fields, wheres := 0, 0
 	for i, c := range carriers {
 		out[i].Carrier = c.ID
 		findings[i] = finding{dialect: c.Dialect, carrier: c, out: &out[i]}
-		n += len(c.Fields) + len(c.Where)
+		fields, wheres = fields+len(c.Fields), wheres+len(c.Where)
 	}
-	all := make(places, 0, n)
+	all, conditions := make(places, 0, fields+wheres), make([]condition, wheres)
 	for i, c := range carriers {
 		for _, field := range c.Fields {
 			p := place{finding: &findings[i], field: field, name: field.Name}
@@ -93,6 +93,7 @@ func survey(method string, carriers []*rules.Carrier, out []rules.Carried) (plac
 			}
 			all = append(all, p)
 		}
+		findings[i].where, conditions = conditions[:len(c.Where):len(c.Where)], conditions[len(c.Where):]
 		all = findings[i].survey(method, c.Where, all)
 	}
 	return all, findings
