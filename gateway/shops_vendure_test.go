@@ -112,6 +112,30 @@ func TestVendure(t *testing.T) {
 		}
 	})
 
+	t.Run("disguises", func(t *testing.T) {
+		took, sent := 0, 100
+		tricks := vendureTricks(about.id, about.other, digestOf(vendureByVariable), digestOf(vendureByVariable))
+		for range sent {
+			r := s.sale("vendure")
+			if s.chance(40) {
+				of := *draw(s, tricks...)
+				r, of.Headers = &of, slices.Clone(of.Headers)
+			}
+			s.disguise(r)
+			if live, _ := straight.takes(t, r, about.id); !live {
+				continue
+			}
+			took++
+			if sold, got := gated.takes(t, r, about.id); sold {
+				t.Errorf("%s: sold, and answered %d: %s %s %v %.500q", r.ID, got.StatusCode, r.Method, r.Target, r.Headers, r.body())
+			}
+		}
+		t.Logf("the shop takes %d of %d, sent straight", took, sent)
+		if took < sent/4 {
+			t.Error("that proves too little")
+		}
+	})
+
 	t.Run("other variants", func(t *testing.T) {
 		took, sent := 0, 60
 		for range sent {
