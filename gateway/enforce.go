@@ -65,12 +65,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 		e.recorder.note(event)
 	}}
 	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
-	var blockedBy string
-	if cfg.Refusal.BlockedBy != nil {
-		blockedBy = cfg.Refusal.BlockedBy.String()
-	}
-	e.refusals, errs[3] = refusal.New(refusal.Config{BlockedBy: blockedBy})
-	errs[3] = placed(cfg, errs[3], func(error) any { return &cfg.Refusal.BlockedBy })
+	e.refusals, errs[3] = newRefusals(cfg)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -212,8 +207,11 @@ func (e *Enforcer) wonder(j *judgement) {
 func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	r, d := c.Request(), &j.decision
 	f := refusal.Refusal{
-		Kind: refusal.Access, Products: []string{j.policy.Title(d.Product)}, Country: d.Country, Reason: d.Reason.String(),
+		Kind: refusal.Access, Country: d.Country, Reason: d.Reason.String(),
 		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
+	}
+	if d.Product != "" {
+		f.Products = []string{j.policy.Title(d.Product)}
 	}
 	if d.Rule != nil {
 		f.Kind, f.Basis = d.Rule.Refusal, refusal.Basis(d.Rule.Basis)
