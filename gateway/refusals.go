@@ -51,7 +51,19 @@ func newRefusals(cfg *config.Config) (*refusal.Writer, error) {
 		return nil, errors.Join(errs...)
 	}
 	w, err := refusal.New(c)
-	return w, placed(cfg, err, func(err error) any { return refusalField(cfg, err) })
+	return w, placedRefusal(cfg, err)
+}
+
+// placedRefusal is placed for what is wrong in gateway.yaml and in the files that it names at once.
+func placedRefusal(cfg *config.Config, err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped deeper is joined deeper
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, placedRefusal(cfg, one))
+		}
+		return errors.Join(all...)
+	}
+	return placed(cfg, err, func(err error) any { return refusalField(cfg, err) })
 }
 
 // smallFile returns the content of a file that is not empty and has no more than most bytes. Its error leaves out the name.
@@ -93,3 +105,16 @@ func refusalField(cfg *config.Config, err error) any {
 	}
 	return r
 }
+
+// SampleRefusal returns what a refused buyer would be told: as html, json or text, in a language, of a kind and for a
+// reason. It fails if the configuration's refusal is wrong, or if there is no such form, language, kind or reason.
+func SampleRefusal(cfg *config.Config, form, language, kind, reason string) ([]byte, error) {
+	w, err := newRefusals(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return w.Sample(form, language, kind, reason)
+}
+
+// RefusalMessages returns the messages in a language that come with the program, as a file to start from.
+func RefusalMessages(language string) ([]byte, error) { return refusal.BuiltInMessages(language) }

@@ -100,7 +100,8 @@ func (p Palette) variables(key string, defaults Palette) (css string, background
 	var colors [3]rgb
 	given := [...]string{p.Background, p.Text, p.Accent}
 	names := [...]string{"background", "text", "accent"}
-	for i, preset := range [...]string{defaults.Background, defaults.Text, defaults.Accent} {
+	presets := [...]string{defaults.Background, defaults.Text, defaults.Accent}
+	for i, preset := range presets {
 		var ok bool
 		if colors[i], ok = parseColor(cmp.Or(given[i], preset)); !ok {
 			return "", background, &Fault{key + "." + names[i], fmt.Sprintf("%q is no color; write one such as \"#0a5bd3\", in quotes", given[i])}
@@ -110,10 +111,10 @@ func (p Palette) variables(key string, defaults Palette) (css string, background
 	for i, c := range colors[1:] {
 		if ratio := contrast(c, background); ratio < leastContrast {
 			at := names[i+1]
-			if given[i+1] == "" {
-				at = names[0]
+			if given[i+1] == "" || given[i+1] == presets[i+1] {
+				at = names[0] // which somebody wrote
 			}
-			return "", background, &Fault{key + "." + at, fmt.Sprintf("%s %s on background %s has a contrast of %.2f, and text needs %.1f to be read; %s would do",
+			return "", background, &Fault{key + "." + at, fmt.Sprintf("%s %s on background %s has a contrast of %.2f, and text needs %.1f to be read; %[1]s %[6]s would do",
 				names[i+1], c, background, math.Floor(ratio*100)/100, leastContrast, c.readable(background))}
 		}
 	}

@@ -71,6 +71,9 @@ func pictureType(picture []byte) (string, error) {
 		return "", fmt.Errorf("has more than %d bytes; use a smaller picture, such as an SVG", MostLogo)
 	}
 	shape, kind, err := image.DecodeConfig(bytes.NewReader(picture))
+	if kind != "png" && kind != "jpeg" { // other packages may have taught it more
+		err = image.ErrFormat
+	}
 	switch {
 	case err == nil && (shape.Width > mostPixels || shape.Height > mostPixels):
 		return "", fmt.Errorf("is %d by %d pixels; it is shown at 56 pixels of height, so make it no larger than %d by %[3]d", shape.Width, shape.Height, mostPixels)

@@ -140,9 +140,6 @@ func lineOf(err error) (line int, message string) {
 // endless finds what could make a template run for long: templates that call others, and repetitions over anything but
 // the few alternatives.
 func endless(tree *parse.Tree) (line int, wrong string) {
-	if tree == nil {
-		return 1, "the template is empty"
-	}
 	var walk func(n parse.Node)
 	branch := func(b *parse.BranchNode) {
 		walk(b.List)

@@ -88,7 +88,7 @@ func (m Messages) into(known map[string]words) error {
 		return problems
 	}
 	if missing := w.missing(); len(missing) > 0 {
-		return rules.Problems{{File: m.File, Line: 1, Column: 1, Message: fmt.Sprintf("language %s is new, and has no %s; write all messages, as gate451 messages en prints them", l.code, strings.Join(missing, ", "))}}
+		return rules.Problems{{File: m.File, Line: 1, Column: 1, Message: fmt.Sprintf("language %s is new, and has no %s; write all messages, as gate451 refusal messages en prints them", l.code, strings.Join(missing, ", "))}}
 	}
 	known[l.code] = w
 	return nil
