@@ -56,7 +56,7 @@ func newRefusals(cfg *config.Config) (*refusal.Writer, error) {
 
 // placedRefusal is placed for what is wrong in gateway.yaml and in the files that it names at once.
 func placedRefusal(cfg *config.Config, err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped deeper is joined deeper
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, one := range joined.Unwrap() {
 			all = append(all, placedRefusal(cfg, one))

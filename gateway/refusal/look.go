@@ -50,7 +50,7 @@ func newLook(cfg *Config) (look, error) {
 		errs[4] = &Fault{"logo", "the logo has no name for those who do not see it; write the shop's name under refusal.name"}
 	}
 	style := strings.NewReplacer("{light}", light, "{dark}", dark, "{chip}", chip.String()).Replace(styleSource)
-	return look{template.CSS(style), template.URL(logo), template.Srcset(logoDark)}, errors.Join(errs[:]...) //nolint:gosec // colors and pictures that were checked
+	return look{template.CSS(style), template.URL(logo), template.Srcset(logoDark)}, errors.Join(errs[:]...)
 }
 
 // embedLogo returns a picture as a data: URL. It is empty for none.
@@ -98,7 +98,7 @@ func checkSVG(picture []byte) error {
 		case errors.Is(err, io.EOF) && n > 0:
 			return nil
 		case err != nil:
-			return fmt.Errorf("is no SVG: %v; save it as SVG, PNG or JPEG", err)
+			return fmt.Errorf("is no SVG: %w; save it as SVG, PNG or JPEG", err)
 		}
 		switch token := token.(type) {
 		case xml.Directive:
