@@ -214,7 +214,7 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 		f.Products = []string{j.policy.Title(d.Product)}
 	}
 	if d.Rule != nil {
-		f.Kind, f.Basis = d.Rule.Refusal, refusal.Basis(d.Rule.Basis)
+		f.Kind, f.Basis, f.Alternatives = d.Rule.Refusal, refusal.Basis(d.Rule.Basis), d.Rule.Alternatives
 		f.Since, f.Until = in(d.Rule.Effective.From, j.policy.Zone()), in(d.Rule.Effective.Until, j.policy.Zone())
 	}
 	r.URL.Scheme = j.scheme(r)

@@ -11,6 +11,7 @@ import (
 
 	"gate451/config"
 	"gate451/gateway/refusal"
+	"gate451/rules"
 )
 
 // newRefusals reads the files that refusals are made from. Its error has all that is wrong with them, each at its place
@@ -24,7 +25,7 @@ func newRefusals(cfg *config.Config) (*refusal.Writer, error) {
 		c.BlockedBy = r.BlockedBy.String()
 	}
 	for _, a := range r.Alternatives {
-		c.Alternatives = append(c.Alternatives, refusal.Alternative{Title: a.Title, URL: a.URL.String()})
+		c.Alternatives = append(c.Alternatives, rules.Alternative{Title: a.Title, URL: a.URL.String()})
 	}
 	var errs []error
 	file := func(field any, key, name string, most int64) []byte {

@@ -76,6 +76,22 @@ func TestRefusalsOfAShop(t *testing.T) {
 	}
 }
 
+// TestAlternativesOfARule has one rule that names alternatives of its own, and one that does not.
+func TestAlternativesOfARule(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{config: brand, files: brandFiles, policy: packPolicy + `rules:
+  - {id: embargo, activity: sale, countries: [DE], alternatives: [{title: Ask for a licence, url: "https://shop.example/licences"}]}
+`})
+	for buyer, want := range map[string]string{german: "Ask for a licence", american: "Other makers"} {
+		for _, accept := range []string{"text/html", "application/json"} {
+			a := g.get(t, buyer, "http://shop.example/cart", "Accept", accept)
+			if a.StatusCode != 451 || !strings.Contains(a.text, want) || strings.Contains(a.text, "Other makers") != (buyer == american) {
+				t.Errorf("%s: %d, no %q alone in %s", buyer, a.StatusCode, want, a.text)
+			}
+		}
+	}
+}
+
 func TestARefusalOfTheOperatorsOwn(t *testing.T) {
 	t.Parallel()
 	g := start(t, setup{config: "refusal: {template: own.html}\n", files: brandFiles})

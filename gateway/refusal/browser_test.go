@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"gate451/rules"
 )
 
 var screens = flag.String("screens", "", "write pictures of the page into this folder")
@@ -61,8 +63,8 @@ func branded() Config {
 		Logo: fmt.Appendf(nil, logo, "#0f6b4f", "#ffffff", "#12211c"), LogoDark: fmt.Appendf(nil, logo, "#6fd3ae", "#10201b", "#eaf4f0"),
 		Light: Palette{Accent: "#0f6b4f"}, Dark: Palette{Accent: "#6fd3ae"},
 		Contact: "compliance@shop.example",
-		Alternatives: []Alternative{
-			{"Security software from other makers", "https://shop.example/security"}, {"Return a licence that you have", "https://shop.example/returns"},
+		Alternatives: []rules.Alternative{
+			{Title: "Security software from other makers", URL: "https://shop.example/security"}, {Title: "Return a licence that you have", URL: "https://shop.example/returns"},
 		},
 	}
 }

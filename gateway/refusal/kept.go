@@ -28,16 +28,22 @@ type occasion struct {
 	country                                         rules.Country
 	since, until                                    time.Time
 	basis                                           Basis
+	alternatives                                    *rules.Alternative // the first, and how many: those of a rule are one slice
+	choices                                         int
 	referenced, linked                              bool
 }
 
 // newOccasion returns the occasion of f. Its products are joined with a character that none has a use for.
 func newOccasion(wanted form, l *language, f *Refusal, linked bool) occasion {
-	return occasion{
+	o := occasion{
 		form: wanted, language: l, kind: f.Kind, products: strings.Join(f.Products, "\x00"), reason: f.Reason,
 		activity: f.Activity, product: f.Product, rule: f.Rule, country: f.Country, since: f.Since, until: f.Until,
-		basis: f.Basis, referenced: f.Reference != "", linked: linked,
+		basis: f.Basis, choices: len(f.Alternatives), referenced: f.Reference != "", linked: linked,
 	}
+	if o.choices > 0 {
+		o.alternatives = &f.Alternatives[0]
+	}
+	return o
 }
 
 // rendering is a refusal that is rendered ahead, in the form that it took.

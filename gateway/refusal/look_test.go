@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"gate451/rules"
 )
 
 // theFault returns the only fault of an error, or an empty one.
@@ -104,10 +106,10 @@ func TestBadLogos(t *testing.T) {
 		"logo: the logo has no name for those who do not see it; write the shop's name under refusal.name": {Logo: good},
 		"logo_dark: logo_dark has no logo beside it; name both, or logo alone":                             {Name: "Shop", LogoDark: good},
 		"logo_dark: logo_dark is neither PNG nor JPEG nor SVG; convert it to one of them":                  {Name: "Shop", Logo: good, LogoDark: []byte("GIF89a")},
-		"alternatives: there are 9 alternatives; name the best 8":                                          {Alternatives: make([]Alternative, 9)},
-		"alternatives: alternative \"\" cannot be linked to \"https://shop.example\"; give it a title":     {Alternatives: []Alternative{{"", "https://shop.example"}}},
-		"alternatives: alternative \"A\" cannot be linked to \"javascript:alert(1)\"; give it a title":     {Alternatives: []Alternative{{"A", "javascript:alert(1)"}}},
-		"alternatives: alternative \"A\" cannot be linked to \"https://\"; give it a title":                {Alternatives: []Alternative{{"A", "https://"}}},
+		"alternatives: there are 9 alternatives; name the best 8":                                          {Alternatives: make([]rules.Alternative, 9)},
+		"alternatives: alternative \"\" cannot be linked to \"https://shop.example\"; give it a title":     {Alternatives: []rules.Alternative{{Title: "", URL: "https://shop.example"}}},
+		"alternatives: alternative \"A\" cannot be linked to \"javascript:alert(1)\"; give it a title":     {Alternatives: []rules.Alternative{{Title: "A", URL: "javascript:alert(1)"}}},
+		"alternatives: alternative \"A\" cannot be linked to \"https://\"; give it a title":                {Alternatives: []rules.Alternative{{Title: "A", URL: "https://"}}},
 	} {
 		_, err := New(cfg)
 		if fault := theFault(err); !strings.HasPrefix(fault.Key+": "+fault.Message, want) {

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"gate451/rules"
 )
 
 //go:embed page.html
@@ -37,7 +39,7 @@ type Page struct {
 	Basis                    Fact
 	Since, Until             Instant
 	AlternativesLabel        string
-	Alternatives             []Alternative
+	Alternatives             []rules.Alternative
 	Contact, Reference       Fact
 	// Quote says what the reference is for.
 	Quote string
@@ -120,7 +122,7 @@ func (w *Writer) view(l *language, f *Refusal) *Page {
 		Basis:             Fact{Label: l.w.Basis, Text: f.Basis.title()},
 		Since:             l.instant(l.w.Since, f.Since),
 		Until:             l.instant(l.w.Until, f.Until),
-		AlternativesLabel: l.w.Alternatives, Alternatives: w.cfg.Alternatives,
+		AlternativesLabel: l.w.Alternatives, Alternatives: w.alternatives(f),
 		Contact:   Fact{Label: l.w.Contact, Text: w.cfg.Contact},
 		Reference: Fact{Label: l.w.Reference, Text: f.Reference},
 		Quote:     l.w.Quote,
@@ -156,11 +158,19 @@ func (l *language) instant(label string, t time.Time) Instant {
 	return Instant{label, l.date(t), zone(t), machine(t)}
 }
 
+// alternatives are those of the refusal itself, or those that the operator has for all.
+func (w *Writer) alternatives(f *Refusal) []rules.Alternative {
+	if len(f.Alternatives) > 0 {
+		return f.Alternatives
+	}
+	return w.cfg.Alternatives
+}
+
 // mostAlternatives is how many alternatives a page shows at the most.
 const mostAlternatives = 8
 
 // checkAlternatives reports what cannot be linked.
-func checkAlternatives(all []Alternative) error {
+func checkAlternatives(all []rules.Alternative) error {
 	if len(all) > mostAlternatives {
 		return &Fault{"alternatives", fmt.Sprintf("there are %d alternatives; name the best %d", len(all), mostAlternatives)}
 	}

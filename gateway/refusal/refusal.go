@@ -42,6 +42,8 @@ type Refusal struct {
 	Since, Until time.Time
 	// Basis is the law or order behind the rule.
 	Basis Basis
+	// Alternatives are what a buyer can have instead, with http or https URLs. Refusals of one rule share the slice.
+	Alternatives []rules.Alternative
 	// Reference is what the buyer can quote and the evidence is searched by. See NewReference.
 	Reference string
 	// Activity, Product and Rule are the policy's names for what was decided. They are told to programs.
@@ -69,20 +71,14 @@ type Config struct {
 	Light, Dark Palette
 	// Contact is who answers questions: an e-mail address, an http or https URL, or plain words.
 	Contact string
-	// Alternatives are what a buyer can have instead.
-	Alternatives []Alternative
+	// Alternatives are what a buyer can have instead, where a refusal names none of its own.
+	Alternatives []rules.Alternative
 	// Language is the BCP 47 tag of the language for buyers who ask for none that there is. Empty means en.
 	Language string
 	// Messages replace messages of a language, or add a language.
 	Messages []Messages
 	// Template is a page of the operator's own, in the language of html/template. It is executed with a Page.
 	Template *Template
-}
-
-// Alternative is something that a buyer can have instead, behind an http or https URL.
-type Alternative struct {
-	Title string `json:"title"`
-	URL   string `json:"url"`
 }
 
 // Fault is what is wrong with one field of a Config, and what would be right.

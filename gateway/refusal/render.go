@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gate451/rules"
 )
 
 // listedCountry is the one reason with which a refusal knows the buyer's country, and undeterminedProduct the one with
@@ -64,22 +66,22 @@ func (w *Writer) compose(buf *bytes.Buffer, wanted form, l *language, f *Refusal
 
 // problemDetails is the refusal as RFC 9457 has it, and with our own members behind it.
 type problemDetails struct {
-	Type         string        `json:"type"`
-	Title        string        `json:"title"`
-	Status       int           `json:"status"`
-	Detail       string        `json:"detail"`
-	Reason       string        `json:"reason,omitempty"`
-	Rule         string        `json:"rule,omitempty"`
-	Activity     string        `json:"activity,omitempty"`
-	Product      string        `json:"product,omitempty"`
-	Country      string        `json:"country,omitempty"`
-	Reference    string        `json:"reference,omitempty"`
-	Since        string        `json:"since,omitempty"`
-	Until        string        `json:"until,omitempty"`
-	Basis        *Basis        `json:"basis,omitempty"`
-	Alternatives []Alternative `json:"alternatives,omitempty"`
-	Contact      string        `json:"contact,omitempty"`
-	BlockedBy    string        `json:"blocked_by,omitempty"`
+	Type         string              `json:"type"`
+	Title        string              `json:"title"`
+	Status       int                 `json:"status"`
+	Detail       string              `json:"detail"`
+	Reason       string              `json:"reason,omitempty"`
+	Rule         string              `json:"rule,omitempty"`
+	Activity     string              `json:"activity,omitempty"`
+	Product      string              `json:"product,omitempty"`
+	Country      string              `json:"country,omitempty"`
+	Reference    string              `json:"reference,omitempty"`
+	Since        string              `json:"since,omitempty"`
+	Until        string              `json:"until,omitempty"`
+	Basis        *Basis              `json:"basis,omitempty"`
+	Alternatives []rules.Alternative `json:"alternatives,omitempty"`
+	Contact      string              `json:"contact,omitempty"`
+	BlockedBy    string              `json:"blocked_by,omitempty"`
 }
 
 // problem prepares f for a program. Its type is the document that explains the status, and the title is the status's
@@ -97,7 +99,7 @@ func (w *Writer) problem(l *language, f *Refusal, by string) *problemDetails {
 		Reference:    f.Reference,
 		Since:        machine(f.Since),
 		Until:        machine(f.Until),
-		Alternatives: w.cfg.Alternatives,
+		Alternatives: w.alternatives(f),
 		Contact:      w.cfg.Contact,
 	}
 	if isWeb(by) {

@@ -64,7 +64,7 @@ func (w *Writer) prepareTemplate(t *Template) (err error) {
 		if wrong == "" && i > 0 && !slices.Equal(styles, found) {
 			wrong = "the style sheet is not the same on every page; take {{ }} but {{.Style}} out of <style>"
 		}
-		if wrong == "" && compressed(page.text) > mostPage {
+		if fullest := s.refusal.Kind == Purchase && s.refusal.Reference != ""; wrong == "" && fullest && compressed(page.text) > mostPage {
 			wrong = fmt.Sprintf("the page has %d bytes when it is compressed, and %d are too many for a phone; make the page or the logo smaller", compressed(page.text), mostPage)
 		}
 		if wrong != "" {
