@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every check that a change has to pass. On a Debian machine with Go it installs what the checks run, builds the linter,
-# the vulnerability scanner and h2spec into .bin/ and fetches axe-core there once per version, and goes on after a failure, so that one run shows all of them.
+# the vulnerability scanner and h2spec into .bin/, and fetches axe-core, once per version, and goes on after a failure, so
+# that one run shows all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
