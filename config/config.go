@@ -66,9 +66,39 @@ type GeoIP struct {
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
 }
 
-// Refusal is what a refused buyer is told beside the refusal itself.
+// Refusal is what a refused buyer is told beside the refusal itself. What the files hold is for the gateway to check.
 type Refusal struct {
-	BlockedBy *url.URL `yaml:"blocked_by" format:"url" example:"https://shop.example/legal" doc:"Page that names who blocks, sent as Link: <...>; rel=\"blocked-by\" (RFC 7725 section 4)."`
+	BlockedBy    *url.URL          `yaml:"blocked_by" format:"url" example:"https://shop.example/legal" doc:"Page that names who blocks, sent as Link: <...>; rel=\"blocked-by\" (RFC 7725 section 4)."`
+	Name         string            `yaml:"name" format:"text" example:"Example Shop" doc:"The shop's name, at the head of the page."`
+	Logo         string            `yaml:"logo" format:"file" example:"logo.svg" doc:"Picture in place of the name, SVG, PNG or JPEG. It becomes a part of the page, which loads nothing."`
+	LogoDark     string            `yaml:"logo_dark" format:"file" example:"logo-dark.svg" doc:"The logo for dark screens. Left out: the logo, on a light ground."`
+	Colors       Colors            `yaml:"colors" doc:"Colors of the page on light screens. Text and accent need a contrast of 4.5 to the background."`
+	DarkColors   DarkColors        `yaml:"dark_colors" doc:"Colors of the page on dark screens."`
+	Contact      string            `yaml:"contact" format:"text" example:"compliance@shop.example" doc:"Who answers questions: an e-mail address, a web address, or words."`
+	Alternatives []Alternative     `yaml:"alternatives" example:"[{title: Other products, url: \"https://shop.example/alternatives\"}]" doc:"What a buyer can have instead, up to eight links."`
+	Language     string            `yaml:"language" format:"language" default:"en" doc:"Language for buyers who ask for none that there is."`
+	Messages     map[string]string `yaml:"messages" key:"language" format:"file" example:"{de: messages/de.yaml}" doc:"Files with messages, by language. They replace those of the program, or add a language."`
+	Template     string            `yaml:"template" format:"file" example:"refusal.html" doc:"A page of your own, in the language of Go's html/template."`
+}
+
+// Colors are those of a page on light screens.
+type Colors struct {
+	Background string `yaml:"background" format:"color" default:"#ffffff" doc:"Color behind the text."`
+	Text       string `yaml:"text" format:"color" default:"#1b1f24" doc:"Color of the text."`
+	Accent     string `yaml:"accent" format:"color" default:"#0a5bd3" doc:"Color of links and of the line above the page."`
+}
+
+// DarkColors are those of a page on dark screens.
+type DarkColors struct {
+	Background string `yaml:"background" format:"color" default:"#14171b" doc:"Color behind the text."`
+	Text       string `yaml:"text" format:"color" default:"#e8eaed" doc:"Color of the text."`
+	Accent     string `yaml:"accent" format:"color" default:"#8ab4f8" doc:"Color of links and of the line above the page."`
+}
+
+// Alternative is something that a buyer can have instead.
+type Alternative struct {
+	Title string   `yaml:"title" format:"text" required:"true" example:"Other products" doc:"What the link says."`
+	URL   *url.URL `yaml:"url" format:"url" required:"true" example:"https://shop.example/alternatives" doc:"Where it leads."`
 }
 
 // Admin is the port for operators. Token is what TokenFile holds, and empty only where Listen is a
@@ -153,7 +183,7 @@ func (c *Config) Warnings() []Problem { return c.warnings }
 
 // Problem places a message at the value that field points to, for what only a caller can judge, such as
 // a policy file that does not load. The field is a pointer into c (&c.Policy, &c.Routes[0].CAFile), or a
-// key of c.GeoIP.Overrides. A value that nobody wrote is placed at the file as a whole.
+// key of c.GeoIP.Overrides or of c.Refusal.Messages. A value that nobody wrote is placed at the file as a whole.
 func (c *Config) Problem(field any, message string) Problem {
 	return placed(c.places, c.file, message, field)
 }

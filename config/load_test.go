@@ -98,12 +98,15 @@ func defaults() *Config {
 		GeoIP:         GeoIP{Decide: "first", MaxAge: 60 * 24 * time.Hour},
 		CountryHeader: "X-Country-Code",
 		GovernedCache: "private",
-		Admin:         Admin{Listen: "127.0.0.1:9451"},
-		Evidence:      Evidence{Durability: "strict", Allows: "all", Client: "truncated", SegmentSize: 64 << 20},
-		Redis:         Redis{KeyPrefix: "gate451", Timeout: 100 * time.Millisecond, StateFile: "/etc/gate451/fleet.state"},
-		Limits:        Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ReadBytes: 256 << 10, HTTP2Streams: 100},
-		Shutdown:      Shutdown{Timeout: time.Minute},
-		Log:           Log{Level: slog.LevelInfo, Format: "json"},
+		Refusal: Refusal{
+			Colors: Colors{"#ffffff", "#1b1f24", "#0a5bd3"}, DarkColors: DarkColors{"#14171b", "#e8eaed", "#8ab4f8"}, Language: "en",
+		},
+		Admin:    Admin{Listen: "127.0.0.1:9451"},
+		Evidence: Evidence{Durability: "strict", Allows: "all", Client: "truncated", SegmentSize: 64 << 20},
+		Redis:    Redis{KeyPrefix: "gate451", Timeout: 100 * time.Millisecond, StateFile: "/etc/gate451/fleet.state"},
+		Limits:   Limits{HeaderBytes: 32 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ReadBytes: 256 << 10, HTTP2Streams: 100},
+		Shutdown: Shutdown{Timeout: time.Minute},
+		Log:      Log{Level: slog.LevelInfo, Format: "json"},
 	}
 }
 
@@ -154,9 +157,19 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		CountryHeader: "X-Country",
 		GovernedCache: "untouched",
-		Refusal:       Refusal{BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"}},
-		Admin:         Admin{Listen: "[::1]:9452"},
-		Replica:       "gate-1.eu",
+		Refusal: Refusal{
+			BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"},
+			Name:      "Läden & Söhne: das Beste", Logo: "/etc/gate451/logo.svg", LogoDark: "/srv/logo-dark.png",
+			Colors: Colors{"#fff", "#000000", "#0A5bd3"}, DarkColors: DarkColors{"#14171b", "#e8eaed", "#abc"},
+			Contact: "https://shop.example/contact",
+			Alternatives: []Alternative{
+				{"Others", &url.URL{Scheme: "https", Host: "shop.example", Path: "/others"}}, {"More", &url.URL{Scheme: "http", Host: "shop.example"}},
+			},
+			Language: "pt-BR", Messages: map[string]string{"de": "/etc/gate451/messages/de.yaml", "zh-Hant-TW": "/srv/zh.yaml"},
+			Template: "/etc/gate451/refusal.html",
+		},
+		Admin:   Admin{Listen: "[::1]:9452"},
+		Replica: "gate-1.eu",
 		Evidence: Evidence{
 			Dir: "/var/lib/gate451/evidence", Durability: "best_effort", Allows: "governed_country", Client: "hmac", ClientKeyFile: "/etc/gate451/c.key",
 			SignKeyFile: "/etc/gate451/s.key", SegmentSize: 1 << 20, Retention: 400 * 24 * time.Hour,

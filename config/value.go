@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/language"
 )
 
 // Secret is a text that must not be shown: printed or logged, it is only a placeholder.
@@ -124,6 +125,18 @@ var formats = map[string]format{
 	"switch": {
 		"a switch", "write true or false",
 		regexp.MustCompile(`^(true|false)$`), "boolean", func(text string) (any, error) { return text == "true", nil },
+	},
+	"text": {
+		"a line of text", "write one of up to 200 characters",
+		regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,200}$`), "", verbatim,
+	},
+	"color": {
+		"a color", "write # and six digits or letters a to f, in quotes, such as \"#0a5bd3\"",
+		regexp.MustCompile(`^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$`), "", verbatim,
+	},
+	"language": {
+		"a language", "write its BCP 47 tag, such as de or pt-BR",
+		regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`), "", parseLanguage,
 	},
 	"level": {"a log level", "", regexp.MustCompile(``), "", parseLevel},
 }
@@ -274,6 +287,15 @@ func parseURL(text string) (any, error) {
 		return nil, errGeneral
 	}
 	return u, nil
+}
+
+// parseLanguage returns the tag in the form in which it is written everywhere.
+func parseLanguage(text string) (any, error) {
+	tag, err := language.Parse(text)
+	if err != nil {
+		return nil, errGeneral
+	}
+	return tag.String(), nil
 }
 
 // unusable are headers that say how a message travels, or that proxies and upstreams rely on for

@@ -74,6 +74,10 @@ func (w *walker) value(node ast.Node, place Problem, f field, path []string, int
 	case *ast.AnchorNode, *ast.AliasNode:
 		w.reportAt(place, "%s has an anchor or alias, which is not supported; write the value out, in quotes if it begins with * or &", f.key)
 	case *ast.NullNode:
+		if f.format == "color" {
+			w.reportAt(place, "%s has no value, as # begins a comment; %s", f.key, formats[f.format].right)
+			return
+		}
 		w.reportAt(place, "%s has no value; write one, or leave it out", f.key)
 	case *ast.SequenceNode:
 		if f.shape() != list {

@@ -109,6 +109,28 @@ func TestPageOfCatalogues(t *testing.T) {
 	consoles(t, page, dir, program, strings.NewReplacer())
 }
 
+// TestPageOfTheRefusal runs what REFUSAL.md shows, with the files that it shows, and has the page of the operator's own
+// told as well.
+func TestPageOfTheRefusal(t *testing.T) {
+	t.Parallel()
+	program, dir := buildProgram(t), t.TempDir()
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	yaml, file := blocks(t, "REFUSAL.md", "yaml"), filepath.Join(dir, "gateway.yaml")
+	write(t, filepath.Join(dir, "messages-de.yaml"), yaml[1])
+	write(t, filepath.Join(dir, "logo.svg"), `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4"/></svg>`)
+	write(t, filepath.Join(dir, "refusal.html"), blocks(t, "REFUSAL.md", "html")[0])
+	given := read(t, file)
+	write(t, file, given+yaml[0])
+	consoles(t, "REFUSAL.md", dir, program, strings.NewReplacer())
+	write(t, file, given+yaml[0]+"  template: refusal.html\n")
+	out, err := exec.Command(program, "refusal", "show", "--config", file, "--language", "de").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Das Gesetz verbietet uns diesen Verkauf.") || !strings.Contains(string(out), "Georgia") {
+		t.Errorf("the page of the operator's own: %v\n%s", err, out)
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every check that a change has to pass. On a Debian machine with Go it installs what the checks run, builds the linter,
-# the vulnerability scanner and h2spec into .bin/ once per version, and goes on after a failure, so that one run shows all of them.
+# the vulnerability scanner and h2spec into .bin/, and fetches axe-core, once per version, and goes on after a failure, so
+# that one run shows all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,6 +9,7 @@ GOLANGCI_LINT_VERSION=v2.15.0
 GOVULNCHECK_VERSION=v1.9.0
 H2SPEC_VERSION=v2.2.1+incompatible # the latest that the module proxy offers
 NODE_VERSION=20.20.2               # of the Node that npm brings where the installed one is older than 20, which Vendure needs
+AXE_VERSION=4.14.1                 # axe-core, which looks for what keeps people from reading a page
 LEAST_COVERAGE=85 # percent of the statements of each package, by its own tests; rules has no statement untested
 
 # What the checks run, as program=package or file=package.
@@ -154,6 +156,16 @@ tools() {
 	tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$GOLANGCI_LINT_VERSION"
 	tool govulncheck golang.org/x/vuln/cmd/govulncheck "$GOVULNCHECK_VERSION"
 	tool h2spec github.com/summerwind/h2spec/cmd/h2spec "$H2SPEC_VERSION"
+	axe
+}
+
+# axe fetches the script that a browser runs on the page of a refusal, into $TOOLS.
+axe() {
+	[[ -e $AXE ]] && return
+	echo "fetching axe-core $AXE_VERSION"
+	npm pack --silent --pack-destination "$WORK" "axe-core@$AXE_VERSION" >"$WORK/npm"
+	tar -xzf "$WORK/axe-core-$AXE_VERSION.tgz" -C "$WORK" package/axe.min.js
+	mv "$WORK/package/axe.min.js" "$AXE"
 }
 
 # vendure installs the shop that TestVendure starts, outside the tree and once for each list of packages.
@@ -260,6 +272,7 @@ TOOLS=$BIN/$(go env GOVERSION)
 export GOLANGCI_LINT=$TOOLS/golangci-lint-$GOLANGCI_LINT_VERSION # deployments/lint_test.go runs it, too
 GOVULNCHECK=$TOOLS/govulncheck-$GOVULNCHECK_VERSION
 export H2SPEC=$TOOLS/h2spec-$H2SPEC_VERSION # the gateway's tests run it
+export AXE=$TOOLS/axe-core-$AXE_VERSION.js # so do those of the refusal
 step tools tools
 must
 VENDURE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/gate451/vendure-$(cat gateway/testdata/vendure/package*.json | sha256sum | cut -c1-16)

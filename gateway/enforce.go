@@ -66,12 +66,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 		e.recorder.note(event)
 	}}
 	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
-	var blockedBy string
-	if cfg.Refusal.BlockedBy != nil {
-		blockedBy = cfg.Refusal.BlockedBy.String()
-	}
-	e.refusals, errs[3] = refusal.New(refusal.Config{BlockedBy: blockedBy})
-	errs[3] = placed(cfg, errs[3], func(error) any { return &cfg.Refusal.BlockedBy })
+	e.refusals, errs[3] = newRefusals(cfg)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -218,11 +213,14 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 		return
 	}
 	f := refusal.Refusal{
-		Kind: refusal.Access, Products: []string{j.policy.Title(d.Product)}, Country: d.Country, Reason: d.Reason.String(),
+		Kind: refusal.Access, Country: d.Country, Reason: d.Reason.String(),
 		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
 	}
+	if d.Product != "" {
+		f.Products = []string{j.policy.Title(d.Product)}
+	}
 	if d.Rule != nil {
-		f.Kind, f.Basis = d.Rule.Refusal, refusal.Basis(d.Rule.Basis)
+		f.Kind, f.Basis, f.Alternatives = d.Rule.Refusal, refusal.Basis(d.Rule.Basis), d.Rule.Alternatives
 		f.Since, f.Until = in(d.Rule.Effective.From, j.policy.Zone()), in(d.Rule.Effective.Until, j.policy.Zone())
 	}
 	r.URL.Scheme = j.scheme(r)

@@ -51,6 +51,9 @@ const (
 // theSentence is what the vendor's own shop told its buyers.
 const theSentence = "For legal compliance purposes, Kaspersky products cannot be purchased from your country."
 
+// theOtherSentence is what buyers are told of whom it is not known whether the law forbids them anything.
+const theOtherSentence = "For legal compliance purposes, this request was refused. Your country could not be determined"
+
 const packPolicy = `version: 1
 time_zone: America/New_York
 packs: [kaspersky-us-2024]

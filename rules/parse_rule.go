@@ -2,7 +2,6 @@ package rules
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-var ruleKeys = append([]string{"id", "activity", "products", "countries", "from", "until", "mode", "refusal", "except", "basis"}, settingKeys()...)
+var ruleKeys = append([]string{"id", "activity", "products", "countries", "from", "until", "mode", "refusal", "except", "basis", "alternatives"}, settingKeys()...)
 
 // refusals are the sentences that a refused buyer can be told.
 var refusals = []string{"purchase", "update", "access"}
@@ -44,6 +43,9 @@ func (l *loader) readRule(n ast.Node) {
 	}
 	if basis, ok := v["basis"]; ok {
 		rule.Basis = l.basis(basis)
+	}
+	if alternatives, ok := v["alternatives"]; ok {
+		rule.Alternatives = l.alternatives(alternatives)
 	}
 	l.rules = append(l.rules, rule)
 }
@@ -175,11 +177,7 @@ func (l *loader) basis(n ast.Node) (b Basis) {
 		b.Title, _ = l.text(title, "title")
 	}
 	if link, ok := v["url"]; ok {
-		b.URL, ok = l.text(link, "url")
-		u, err := url.Parse(b.URL)
-		if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-			l.fail(link, "%q is no web address; expected one such as https://www.federalregister.gov/d/2024-13532", b.URL)
-		}
+		b.URL = l.webAddress(link, "https://www.federalregister.gov/d/2024-13532")
 	}
 	return b
 }

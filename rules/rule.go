@@ -109,6 +109,8 @@ type Rule struct {
 	Refusal    string
 	Exceptions []Exception
 	Basis      Basis
+	// Alternatives are what a refused buyer can have instead. They stand in the place of those that the gateway names for all.
+	Alternatives []Alternative
 	// Pause is the operator's order that the rule blocks nothing for a while; nil if there is none. See Policy.Paused.
 	Pause *Pause
 

@@ -51,6 +51,8 @@ type (
 		Refusal string          `json:"refusal"`
 		Except  []exceptionText `json:"except,omitempty"`
 		Basis   *Basis          `json:"basis,omitempty"`
+
+		Alternatives []Alternative `json:"alternatives,omitempty"`
 	}
 	exceptionText struct {
 		Networks []netip.Prefix `json:"networks,omitempty"`
@@ -160,6 +162,7 @@ func (r *Rule) text() ruleText {
 	text := ruleText{
 		ID: r.ID, Activity: r.Activity, Products: r.Products, Countries: r.Countries, From: instantText(r.Effective.From),
 		Until: instantText(r.Effective.Until), Mode: r.Mode, Settings: r.Settings, Refusal: r.Refusal,
+		Alternatives: r.Alternatives,
 	}
 	for _, x := range r.Exceptions {
 		text.Except = append(text.Except, exceptionText{x.Networks, x.Products, instantText(x.Until), x.Note})

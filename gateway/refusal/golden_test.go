@@ -41,7 +41,6 @@ func sales() Refusal {
 		Activity:  "sale",
 		Product:   "kaspersky",
 		Rule:      "kaspersky-us-2024/sales",
-		Contact:   "compliance@shop.example",
 	}
 }
 
@@ -95,14 +94,14 @@ func TestGolden(t *testing.T) {
 		return f
 	}
 	unknown := func(reason string) Refusal {
-		return vary(func(f *Refusal) { f.Reason, f.Until, f.Contact = reason, time.Time{}, "" })
+		return vary(func(f *Refusal) { f.Reason, f.Until = reason, time.Time{} })
 	}
 	refusals := map[string]Refusal{
 		"purchase": sales(),
 		"update": vary(func(f *Refusal) {
 			f.Kind, f.Activity, f.Rule = Update, "update", "kaspersky-us-2024/updates"
 			f.Since, f.Until = time.Date(2024, 9, 29, 4, 0, 0, 0, time.UTC), time.Time{}
-			f.Products, f.Contact = []string{"Kaspersky products", "Kaspersky Endpoint Security", "AVP"}, "https://shop.example/contact"
+			f.Products = []string{"Kaspersky products", "Kaspersky Endpoint Security", "AVP"}
 		}),
 		"access":               {Kind: Access, Reason: "listed_country", Country: rules.CountryOf("CU"), Reference: "0000-0001"},
 		"nothing":              {},

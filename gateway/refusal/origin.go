@@ -16,20 +16,20 @@ func checkBlockedBy(text string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("blocked-by URL: %w; expected one such as https://shop.example/", err)
+		return "", &Fault{"blocked_by", fmt.Sprintf("blocked-by URL: %v; expected one such as https://shop.example/", err)}
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https", !plainHost(u.Host):
-		return "", fmt.Errorf("blocked-by URL %q is not absolute; expected one such as https://shop.example/", text)
+		return "", &Fault{"blocked_by", fmt.Sprintf("blocked-by URL %q is not absolute; expected one such as https://shop.example/", text)}
 	case u.User != nil:
-		return "", fmt.Errorf("blocked-by URL of %s carries credentials; every buyer would read them, so leave them out", u.Host)
+		return "", &Fault{"blocked_by", fmt.Sprintf("blocked-by URL of %s carries credentials; every buyer would read them, so leave them out", u.Host)}
 	}
 	return headerSafe(u.String()), nil
 }
 
-// headerSafe escapes what net/url leaves alone in queries and fragments and what would end the link.
+// headerSafe escapes what net/url leaves alone in queries and fragments and what would end the link, or a string of JSON.
 func headerSafe(uri string) string {
-	return strings.NewReplacer("<", "%3C", ">", "%3E", `"`, "%22", " ", "%20").Replace(uri)
+	return strings.NewReplacer("<", "%3C", ">", "%3E", `"`, "%22", " ", "%20", `\`, "%5C").Replace(uri)
 }
 
 // origin returns the URL of the origin that r was sent to, or "/" if its host is not a plain one. The relative

@@ -1,12 +1,13 @@
 // Package refusal answers the question: what are buyers told whose request may not pass?
 //
-// They are told with status 451, and why, in the form that they can read: a page for a browser, problem
-// details for a program that speaks JSON, a line of text for an updater. A refusal is never a redirect,
+// They are told with status 451, and why, in their language and in the form that they can read: a page for a browser,
+// problem details for a program that speaks JSON, a line of text for an updater. A refusal is never a redirect,
 // is never stored by a cache, and repeats nothing of the request but, where it must, its host.
 package refusal
 
 import (
 	"bytes"
+	"errors"
 	"html/template"
 	"maps"
 	"net/http"
@@ -41,12 +42,12 @@ type Refusal struct {
 	Since, Until time.Time
 	// Basis is the law or order behind the rule.
 	Basis Basis
+	// Alternatives are what a buyer can have instead, with http or https URLs. Refusals of one rule share the slice.
+	Alternatives []rules.Alternative
 	// Reference is what the buyer can quote and the evidence is searched by. See NewReference.
 	Reference string
 	// Activity, Product and Rule are the policy's names for what was decided. They are told to programs.
 	Activity, Product, Rule string
-	// Contact is who answers questions: an e-mail address, an http or https URL, or plain words.
-	Contact string
 }
 
 // Basis names the law or order that a rule carries out. URL is linked if it is http or https.
@@ -55,21 +56,53 @@ type Basis struct {
 	URL   string `json:"url,omitempty"`
 }
 
-// Config is what all refusals of a gateway have in common.
+// Config is what all refusals of a gateway have in common. Every field may be empty.
 type Config struct {
 	// BlockedBy is the absolute http or https URL of whoever blocks, which is the operator and not
 	// whoever made the law (RFC 7725, section 4). If it is empty the origin of each request stands in,
 	// because it is the store itself that blocks.
 	BlockedBy string
+	// Name is the shop's, and heads the page.
+	Name string
+	// Logo is a picture that heads the page in place of the name, and LogoDark the one for dark screens: PNG, JPEG or
+	// SVG, up to MostLogo bytes.
+	Logo, LogoDark []byte
+	// Light and Dark are the page's colors. What is empty has a default.
+	Light, Dark Palette
+	// Contact is who answers questions: an e-mail address, an http or https URL, or plain words.
+	Contact string
+	// Alternatives are what a buyer can have instead, where a refusal names none of its own.
+	Alternatives []rules.Alternative
+	// Language is the BCP 47 tag of the language for buyers who ask for none that there is. Empty means en.
+	Language string
+	// Messages replace messages of a language, or add a language.
+	Messages []Messages
+	// Template is a page of the operator's own, in the language of html/template. It is executed with a Page.
+	Template *Template
 }
+
+// Fault is what is wrong with one field of a Config, and what would be right.
+type Fault struct {
+	// Key is the field as gateway.yaml calls it, below refusal: logo, colors.accent, language.
+	Key string
+	// Message says what is wrong; what would be right.
+	Message string
+}
+
+// Error returns the message.
+func (f *Fault) Error() string { return f.Message }
 
 // Writer writes refusals. It is safe for concurrent use.
 type Writer struct {
+	cfg       Config
 	blockedBy string
 	page      *template.Template
-	words     *messages
+	policy    string // Content-Security-Policy of the page
+	look      look
+	languages *languages
 	headers   [forms]http.Header
 	buffers   sync.Pool
+	kept      kept
 	patience  time.Duration
 }
 
@@ -81,35 +114,38 @@ const (
 	patience = 5 * time.Second
 )
 
-// New returns a Writer of refusals. It fails if cfg.BlockedBy is not an absolute http or https URL.
+// New returns a Writer of refusals. Its error joins all that is wrong with cfg: values of type *Fault, and rules.Problems
+// with the places in the files of messages and in the template.
 func New(cfg Config) (*Writer, error) {
-	blockedBy, err := checkBlockedBy(cfg.BlockedBy)
-	if err != nil {
+	w := &Writer{cfg: cfg, patience: patience}
+	var errs [4]error
+	w.blockedBy, errs[0] = checkBlockedBy(cfg.BlockedBy)
+	w.look, errs[1] = newLook(&cfg)
+	w.languages, errs[2] = newLanguages(&cfg)
+	errs[3] = checkAlternatives(cfg.Alternatives)
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	page, policy, err := parsePage()
-	if err != nil {
+	if err := w.preparePage(); err != nil {
 		return nil, err
 	}
-	w := &Writer{blockedBy: blockedBy, page: page, words: english(), patience: patience}
 	w.buffers.New = func() any { return new(bytes.Buffer) }
 	for f := range forms {
 		w.headers[f] = http.Header{
 			"Cache-Control":          {"no-store"},
-			"Content-Language":       {w.words.Language},
 			"Content-Type":           {f.mediaType()},
 			"Referrer-Policy":        {"no-referrer"},
 			"Vary":                   {"Accept, Accept-Language"},
 			"X-Content-Type-Options": {"nosniff"},
 		}
 	}
-	w.headers[page451].Set("Content-Security-Policy", policy)
+	w.headers[page451].Set("Content-Security-Policy", w.policy)
 	return w, nil
 }
 
-// Write answers r with f: status 451, in the form that r's headers ask for. The Link header, and no
-// other part of the answer, may repeat r's host, and only if it is a plain one; for any other the link is "/", which
-// a client resolves against the URL that it asked for. The link's scheme is https if the connection is
+// Write answers r with f: status 451, in the form and the language that r's headers ask for. The Link header, and no
+// other part of the answer but the same member of problem details, may repeat r's host, and only if it is a plain one; for any other
+// the link is "/", which a client resolves against the URL that it asked for. The link's scheme is https if the connection is
 // encrypted or r.URL.Scheme says so, which is where a caller puts what a proxy before it told.
 //
 // Write reads nothing of r's body. If there is one and the protocol is HTTP/1, the answer is sent at once and
@@ -126,7 +162,8 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	if blockedBy == "" {
 		blockedBy = origin(r)
 	}
-	chosen := w.render(buf, choose(r.Header), &f, blockedBy)
+	language := w.languages.choose(r.Header["Accept-Language"])
+	chosen := w.render(buf, choose(r.Header), language, &f, blockedBy)
 
 	h := rw.Header()
 	for _, name := range [...]string{"Content-Encoding", "Etag", "Expires", "Last-Modified", "Location", "Refresh"} {
@@ -134,6 +171,7 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	}
 	// The values are shared between answers: each fills its slice, so that adding to one copies it.
 	maps.Copy(h, w.headers[chosen])
+	h["Content-Language"] = language.header
 	h["Link"] = []string{link(blockedBy)}
 	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
 	if f.Reference != "" {

@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 // newRoot returns the command of all commands.
 func newRoot(s surroundings) *cobra.Command {
 	root := group("gate451", "Refuses, by dated rules, to sell or update goods where the law forbids it",
-		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), policyCommand(s), evidenceCommand(s), geoipCommand(s),
+		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), policyCommand(s), evidenceCommand(s), geoipCommand(s), refusalCommand(s),
 		healthcheckCommand(s), schemaCommand(s), versionCommand(s),
 	)
 	root.Long = "gate451 stands before a web shop or an update server, finds out where the buyer is, decides by dated rules,\n" +
