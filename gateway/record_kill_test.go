@@ -79,10 +79,17 @@ type buyers struct {
 	last     atomic.Int64
 	mu       sync.Mutex
 	answered map[string]int // the status of whole answers, by path
+	visits   [][]string     // the paths of each who came, in the order in which they were answered
 }
 
 // come asks until the context ends or the connection does.
 func (b *buyers) come(ctx context.Context, address string) {
+	var visit []string
+	defer func() {
+		b.mu.Lock()
+		b.visits = append(b.visits, visit)
+		b.mu.Unlock()
+	}()
 	for ctx.Err() == nil {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
@@ -107,6 +114,7 @@ func (b *buyers) come(ctx context.Context, address string) {
 			b.mu.Lock()
 			b.answered[path] = res.StatusCode
 			b.mu.Unlock()
+			visit = append(visit, path)
 			if res.Close {
 				break
 			}
