@@ -145,9 +145,16 @@ func start(t *testing.T, environ []string, args ...string) *server {
 // spawn runs a shell command in a process of its own.
 func spawn(t *testing.T, environ []string, command string) *server {
 	t.Helper()
-	s := &server{stdout: newStream(), stderr: newStream(), ended: make(chan int, 1)}
 	cmd := exec.Command("sh", "-c", "exec "+command)
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), environ...), s.stdout, s.stderr
+	cmd.Env = append(os.Environ(), environ...)
+	return startProcess(t, cmd)
+}
+
+// startProcess runs a command that serves, and ends it with the test.
+func startProcess(t *testing.T, cmd *exec.Cmd) *server {
+	t.Helper()
+	s := &server{stdout: newStream(), stderr: newStream(), ended: make(chan int, 1)}
+	cmd.Stdout, cmd.Stderr = s.stdout, s.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

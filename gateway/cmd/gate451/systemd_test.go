@@ -79,31 +79,11 @@ func socket(t *testing.T) (*os.File, net.Addr) {
 // start starts the program as a unit's process.
 func (m *manager) start(t *testing.T, file, names string, environ ...string) *server {
 	t.Helper()
-	s := &server{stdout: newStream(), stderr: newStream(), ended: make(chan int, 1)}
 	count := 1 + strings.Count(names, ":")
 	cmd := exec.Command("sh", "-c", fmt.Sprintf("LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s exec %s serve --config %s", count, names, quoted(program(t)), quoted(file)))
 	cmd.ExtraFiles = []*os.File{m.public, m.admin}[:count]
 	cmd.Env = append(append(os.Environ(), "NOTIFY_SOCKET="+m.socket), environ...)
-	cmd.Stdout, cmd.Stderr = s.stdout, s.stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.signal = func(sig os.Signal) {
-		if err := cmd.Process.Signal(sig); err != nil {
-			t.Errorf("%v: %v", sig, err)
-		}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // the exit code tells
-		s.ended <- cmd.ProcessState.ExitCode()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has usually ended
-		<-done
-	})
-	return s
+	return startProcess(t, cmd)
 }
 
 // hears waits until the process says something.
