@@ -173,10 +173,55 @@ func TestVendure(t *testing.T) {
 		}
 	})
 
+	t.Run("a cart from before", func(t *testing.T) {
+		for _, cookie := range []bool{true, false} {
+			fillBeforeAndOrder(t, from(american, cookie), about.id, about.other)
+		}
+	})
+
 	if n := shop.ordered(t, about.id); n > 0 {
 		t.Errorf("%d of the restricted variant lie in orders", n)
 	}
 	if !slices.ContainsFunc(shop.variants, func(v vendureVariant) bool { return v.ID == about.id }) {
 		t.Errorf("the shop does not sell %s: %+v", about.id, shop.variants)
 	}
+}
+
+// fillBeforeAndOrder has a buyer order what lay in the cart before it was restricted: the gateway asks the shop what that is.
+func fillBeforeAndOrder(t *testing.T, buyer *vendureBuyer, restricted, other string) {
+	t.Helper()
+	buyer.post(t, vendureByVariable, map[string]any{"id": other})
+	buyer.straight().post(t, vendureByVariable, map[string]any{"id": restricted})
+	line := map[string]string{}
+	for _, l := range buyer.cart(t) {
+		line[l.ProductVariant.ID] = l.ID
+	}
+	if len(line) != 2 {
+		t.Fatalf("the cart holds %v", line)
+	}
+	const (
+		adjust  = `mutation($line: ID!) { adjustOrderLine(orderLineId: $line, quantity: 3) { __typename } }`
+		arrange = `mutation { transitionOrderToState(state: "ArrangingPayment") { __typename } }`
+		pay     = `mutation { addPaymentToOrder(input: {method: "cash", metadata: {}}) { __typename } }`
+	)
+	for _, step := range []struct {
+		document, line string
+		refused        bool
+	}{
+		{adjust, line[restricted], true}, {adjust, " " + line[restricted], true}, {adjust, line[other], false},
+		{arrange, "", true}, {pay, "", true}, {`mutation { a: __typename ...P } fragment P on Mutation { transitionOrderToState(state: "ArrangingPayment") { __typename } }`, "", true},
+		{`mutation($line: ID!) { removeOrderLine(orderLineId: $line) { __typename } }`, line[restricted], false},
+		{arrange, "", false}, {pay, "", false},
+	} {
+		got := buyer.post(t, step.document, map[string]any{"line": step.line})
+		if refused := got.StatusCode == http.StatusUnavailableForLegalReasons; refused != step.refused {
+			t.Errorf("%s of line %q: answered %d %.200q", step.document, step.line, got.StatusCode, got.text)
+		}
+	}
+	lines := buyer.cart(t)
+	if len(lines) != 1 || lines[0].ProductVariant.ID != other || lines[0].Quantity != 3 {
+		t.Errorf("at the end the cart holds %+v", lines)
+	}
+	buyer.straight().post(t, `mutation { transitionOrderToState(state: "AddingItems") { __typename } }`, nil)
+	buyer.empty(t)
 }
