@@ -90,7 +90,7 @@ func (e *Enforcer) Reload() error {
 func (e *Enforcer) noteDatabase(name string) {
 	for _, db := range e.places.Databases() {
 		if db.Name == name {
-			e.recorder.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
+			e.recorder.noteDatabase(db)
 		}
 	}
 }

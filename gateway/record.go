@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"gate451/config"
 	"gate451/gateway/evidence"
+	"gate451/gateway/geoip"
 	"gate451/rules"
 )
 
@@ -22,6 +24,7 @@ type recorder struct {
 	log      *slog.Logger
 	shared   atomic.Pointer[func(checkpoint []byte)] // who else is told of checkpoints
 	told     time.Time                               // when the log was last told of one
+	builds   sync.Map                                // of the databases in force, by name
 }
 
 // keep opens the evidence, if the configuration has a place for it. Only one process may, so that whoever merely explains
@@ -53,9 +56,21 @@ func (e *Enforcer) keep(opts Options) error {
 		r.note(catalogueEvent(file))
 	}
 	for _, db := range e.places.Databases() {
-		r.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
+		r.noteDatabase(db)
 	}
 	return nil
+}
+
+// noteDatabase writes down that a database is in force, unless it was: a file that was replaced may be loaded twice, because
+// of a signal and because it was watched.
+func (r *recorder) noteDatabase(db geoip.Info) {
+	if r == nil {
+		return
+	}
+	build := db.Build + " " + db.Built.UTC().String()
+	if before, known := r.builds.Swap(db.Name, build); !known || before != build {
+		r.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
+	}
 }
 
 // replicaName is what this replica is called: what the configuration says, or else what the machine is.

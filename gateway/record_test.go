@@ -170,6 +170,7 @@ func TestWhatDecidedIsRecorded(t *testing.T) {
 	g.replace(t, "policy.yaml", []byte(recordedPolicy))
 	g.replace(t, "geo.mmdb", gazetteFile(t, "second"))
 	must(t, g.Reload())
+	must(t, g.Reload()) // as the watch may as well
 	g.stop()
 	must(t, g.end())
 	var events []string
