@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -67,7 +68,7 @@ func (r *recorder) noteDatabase(db geoip.Info) {
 	if r == nil {
 		return
 	}
-	build := db.Build + " " + db.Built.UTC().String()
+	build := fmt.Sprint(db.Build, " ", db.Built.UTC(), " ", db.Size, " ", db.NodeCount)
 	if before, known := r.builds.Swap(db.Name, build); !known || before != build {
 		r.note(evidence.DatabaseChanged{Name: db.Name, Build: db.Build, Built: db.Built})
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -168,7 +169,7 @@ func TestWhatDecidedIsRecorded(t *testing.T) {
 	})
 	first := g.admin(t, http.MethodGet, "/metrics").text
 	g.replace(t, "policy.yaml", []byte(recordedPolicy))
-	g.replace(t, "geo.mmdb", gazetteFile(t, "second"))
+	g.replace(t, "geo.mmdb", database(t, built.Add(time.Hour), map[string]string{"192.0.2.0/24": "DE"}))
 	must(t, g.Reload())
 	must(t, g.Reload()) // as the watch may as well
 	g.stop()
