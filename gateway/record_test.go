@@ -169,7 +169,7 @@ func TestWhatDecidedIsRecorded(t *testing.T) {
 	})
 	first := g.admin(t, http.MethodGet, "/metrics").text
 	g.replace(t, "policy.yaml", []byte(recordedPolicy))
-	g.replace(t, "geo.mmdb", database(t, built.Add(time.Hour), map[string]string{"192.0.2.0/24": "DE"}))
+	g.replace(t, "geo.mmdb", database(t, built.Add(time.Hour), map[string]string{"88.64.0.0/16": "DE"}))
 	must(t, g.Reload())
 	must(t, g.Reload()) // as the watch may as well
 	g.stop()
