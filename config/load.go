@@ -18,7 +18,7 @@ const maxBytes = 1 << 20
 // Load reads gateway.yaml from a file and applies the variables of environ (in the form of [os.Environ])
 // that begin with GATE451_. A configuration with mistakes is reported as [Errors], all of them.
 func Load(file string, environ []string) (*Config, error) {
-	src, err := read(file, maxBytes)
+	src, err := ReadFile(file, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be read: %w; name an existing gateway.yaml, or write one with gate451 init", file, err)
 	}
@@ -61,38 +61,8 @@ func (w *walker) root(body ast.Node, c *Config) {
 	w.value(body, start, field{key: "the file", typ: into.Type()}, nil, into)
 }
 
-// secrets reads what the file keeps elsewhere.
-func (w *walker) secrets(c *Config) {
-	w.secret("token_file", "the token", &c.Admin.TokenFile, &c.Admin.Token)
-	w.secret("password_file", "the password", &c.Redis.PasswordFile, &c.Redis.Password)
-	w.secret("sentinel_password_file", "the password", &c.Redis.SentinelPasswordFile, &c.Redis.SentinelPassword)
-}
-
-// secret reads the file that a key names.
-func (w *walker) secret(key, what string, field *string, into *Secret) {
-	name := *field
-	if name == "" {
-		return
-	}
-	text, err := read(name, maxSecret)
-	secret := trimNewline(text)
-	switch {
-	case err != nil:
-		w.report(fmt.Sprintf("%s %s cannot be read: %v; write %s into it, readable by the gateway alone", key, show(name), err, what), field)
-	case secret == "":
-		w.report(fmt.Sprintf("%s %s is empty; write %s into it, such as openssl rand -hex 32 prints", key, show(name), what), field)
-	case !printable.MatchString(secret):
-		w.report(fmt.Sprintf("%s %s holds a space, line break or other character beside printable ASCII; write %s in one line", key, show(name), what), field)
-	default:
-		*into = Secret(secret)
-	}
-	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
-		w.warnings = append(w.warnings, placed(w.places, w.file, fmt.Sprintf("%s %s can be read by everyone; take that away with chmod o-r", key, show(name)), field))
-	}
-}
-
-// read returns a file's content, or an error that leaves out the name.
-func read(name string, limit int64) ([]byte, error) {
+// ReadFile returns what is in a file of at most so many bytes. Its error leaves out the name, which whoever reports it shows.
+func ReadFile(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err == nil {
 		defer func() { _ = f.Close() }() // only read, so nothing is lost

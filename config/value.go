@@ -21,36 +21,6 @@ import (
 	"golang.org/x/text/language"
 )
 
-// Secret is a text that must not be shown: printed or logged, it is only a placeholder.
-type Secret string
-
-// String returns a placeholder; convert with string(s) to use the secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "(secret)"
-}
-
-// GoString returns the placeholder.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue returns the placeholder.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText returns the placeholder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// maxSecret bounds a secret's file, in bytes.
-const maxSecret = 4096
-
-var printable = regexp.MustCompile(`^[!-~]+$`)
-
-// trimNewline takes one line break off the end, which editors and echo put there.
-func trimNewline(text []byte) string {
-	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-}
-
 // format is one way of writing a value. What it accepts matches pattern and is accepted by parse, whose
 // errors say only what differs from the general rule.
 type format struct {

@@ -3,10 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 
 	"gate451/config"
@@ -29,7 +26,10 @@ func newRefusals(cfg *config.Config) (*refusal.Writer, error) {
 	}
 	var errs []error
 	file := func(field any, key, name string, most int64) []byte {
-		content, err := smallFile(name, most)
+		content, err := config.ReadFile(name, most)
+		if err == nil && len(content) == 0 {
+			err = errors.New("it is empty")
+		}
 		if err != nil {
 			errs = append(errs, cfg.Problem(field, fmt.Sprintf("%s %q cannot be read: %v; name an existing file, or leave it out", key, name, err)))
 		}
@@ -65,27 +65,6 @@ func placedRefusal(cfg *config.Config, err error) error {
 		return errors.Join(all...)
 	}
 	return placed(cfg, err, func(err error) any { return refusalField(cfg, err) })
-}
-
-// smallFile returns the content of a file that is not empty and has no more than most bytes. Its error leaves out the name.
-func smallFile(name string, most int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err == nil {
-		defer func() { _ = f.Close() }() // only read, so nothing is lost
-		var content []byte
-		switch content, err = io.ReadAll(io.LimitReader(f, most+1)); {
-		case err == nil && int64(len(content)) > most:
-			err = fmt.Errorf("it has more than %d bytes", most)
-		case err == nil && len(content) == 0:
-			err = errors.New("it is empty")
-		case err == nil:
-			return content, nil
-		}
-	}
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	}
-	return nil, err
 }
 
 // refusalField returns the field of gateway.yaml that an error is about.

@@ -14,8 +14,11 @@ const (
 // commitAll writes groups until the log is closed. There is one such goroutine, and nothing else writes segments.
 func (l *Log) commitAll() {
 	defer l.newest.stop()
-	arriving := watchArrivals()
-	defer arriving.close()
+	var arriving *arrivals
+	if l.cfg.Durability == Strict { // nobody waits for the groups of BestEffort
+		arriving = watchArrivals()
+		defer arriving.close()
+	}
 	for last := false; !last; {
 		last = l.await(arriving)
 		l.commit(l.take(), last)

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// Secret is a text that must not be shown: printed, logged or written, it is (secret).
+type Secret string
+
+// String returns what may be shown, and nothing for no secret; string(s) is the secret itself.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString returns what String does.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue returns what String does.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText returns what String does.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// maxSecret bounds a secret's file, in bytes.
+const maxSecret = 4096
+
+var printable = regexp.MustCompile(`^[!-~]+$`)
+
+// trimNewline takes one line break off the end, which editors and echo put there.
+func trimNewline(text []byte) string {
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+}
+
+// secrets reads what the file keeps elsewhere.
+func (w *walker) secrets(c *Config) {
+	w.secret("token_file", "the token", &c.Admin.TokenFile, &c.Admin.Token)
+	w.secret("password_file", "the password", &c.Redis.PasswordFile, &c.Redis.Password)
+	w.secret("sentinel_password_file", "the password", &c.Redis.SentinelPasswordFile, &c.Redis.SentinelPassword)
+}
+
+// secret reads the file that a key names.
+func (w *walker) secret(key, what string, field *string, into *Secret) {
+	name := *field
+	if name == "" {
+		return
+	}
+	text, err := ReadFile(name, maxSecret)
+	secret := trimNewline(text)
+	switch {
+	case err != nil:
+		w.report(fmt.Sprintf("%s %s cannot be read: %v; write %s into it, readable by the gateway alone", key, show(name), err, what), field)
+	case secret == "":
+		w.report(fmt.Sprintf("%s %s is empty; write %s into it, such as openssl rand -hex 32 prints", key, show(name), what), field)
+	case !printable.MatchString(secret):
+		w.report(fmt.Sprintf("%s %s holds a space, line break or other character beside printable ASCII; write %s in one line", key, show(name), what), field)
+	default:
+		*into = Secret(secret)
+	}
+	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
+		w.warnings = append(w.warnings, placed(w.places, w.file, fmt.Sprintf("%s %s can be read by everyone; take that away with chmod o-r", key, show(name)), field))
+	}
+}
