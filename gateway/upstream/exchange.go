@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,10 +195,24 @@ func (x *exchange) end() {
 }
 
 // leaveBody tells an HTTP/1 server before it writes a header that the rest of the request's body is not
-// its own to read, which it would do to keep the connection.
+// its own to read, which it would do to keep the connection. A client that is still sending gets the answer all the
+// same: the server half-closes first, as it does behind a body that is too large, and waits before it closes what holds
+// unread bytes, for a reset would take from the client what it has not read yet.
 func (x *exchange) leaveBody(h http.Header) {
 	if x.body != nil && !x.body.done.Load() && x.r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}
+		_, _ = http.MaxBytesReader(serverWriter(x.w), io.NopCloser(strings.NewReader(" ")), 0).Read(make([]byte, 1))
+	}
+}
+
+// serverWriter returns the server's own writer below whatever wraps it.
+func serverWriter(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = inner.Unwrap()
 	}
 }
 
@@ -221,9 +237,10 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	}
 	a.connected, a.reused = true, info.Reused
 	if a.conn, _ = conn.(*countedConn); a.conn != nil {
-		a.before, a.had = a.conn.written.Load(), a.conn.read.Load()
-		// Over TLS there may be more to read than answers.
-		early := conn == info.Conn && info.Reused && (pending(a.conn.Conn) || a.conn.read.Load() != a.had)
+		var more bool
+		a.before = a.conn.written.Load()
+		a.had, more = a.conn.waiting()
+		early := more && conn == info.Conn && info.Reused // over TLS there may be more to read than answers
 		if a.early.Store(early); early {
 			a.conn.Close() // Nothing has been written: this ends like a connection that the upstream has closed.
 		}
@@ -248,14 +265,7 @@ func (a *attempt) got1xx(code int, header textproto.MIMEHeader) error {
 	if a.over {
 		return nil
 	}
-	w := x.w
-	for {
-		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = inner.Unwrap()
-	}
+	w := serverWriter(x.w)
 	h := w.Header()
 	kept := maps.Clone(h)
 	clear(h)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
@@ -117,28 +116,6 @@ func newDialError(cause string, err error) *dialError {
 	}
 	return &dialError{cause: cause, err: err}
 }
-
-// countedConn knows how much has been written to it, which tells whether any of a request may have been sent.
-type countedConn struct {
-	net.Conn
-	written atomic.Int64
-	read    atomic.Int64
-}
-
-func (c *countedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.read.Add(int64(n))
-	return n, err
-}
-
-func (c *countedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.written.Add(int64(n))
-	return n, err
-}
-
-// CloseWrite tells the peer that nothing more will come.
-func (c *countedConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 func closeWrite(conn any) error {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
