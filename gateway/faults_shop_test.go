@@ -267,7 +267,7 @@ func (u *ailing) rest(cured chan struct{}) {
 func TestFaultUnaskedAnswers(t *testing.T) {
 	t.Parallel()
 	c := newCalamity(t, 451, false, func(s *setup) { // no time is short here
-		s.config = strings.NewReplacer("header_timeout: 1s", "header_timeout: 60s", "header_timeout: 1500ms", "header_timeout: 60s").Replace(s.config)
+		s.config = strings.NewReplacer("header_timeout: 1s", "header_timeout: 60s", "header_timeout: 4s", "header_timeout: 60s").Replace(s.config)
 	})
 	c.shop.fall(t, "smuggling")
 	c.world.shop.may("smuggling")

@@ -83,7 +83,7 @@ func newCalamity(t *testing.T, seed uint64, secure bool, change func(*setup)) *c
 		files: map[string][]byte{"geo.mmdb": gazetteFile(t, "first")},
 		config: `geoip: {databases: [geo.mmdb]}
 limits: {header_timeout: 1s}
-routes: [{name: shop, hosts: [shop.example, updates.example], upstreams: ["http://` + c.shop.address + `"], header_timeout: 1500ms}]
+routes: [{name: shop, hosts: [shop.example, updates.example], upstreams: ["http://` + c.shop.address + `"], header_timeout: 4s}]
 policy: "` + filepath.Join(c.mounted, "policy.yaml") + `"
 `,
 		options: func(o *gateway.Options) { o.Random = c },
