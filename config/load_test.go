@@ -157,6 +157,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		CountryHeader: "X-Country",
 		GovernedCache: "untouched",
+		ForwardAuth:   ForwardAuth{Listen: "10.0.0.1:9453"},
 		Refusal: Refusal{
 			BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"},
 			Name:      "Läden & Söhne: das Beste", Logo: "/etc/gate451/logo.svg", LogoDark: "/srv/logo-dark.png",
