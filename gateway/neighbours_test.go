@@ -215,18 +215,28 @@ func (n *neighbour) mayHave(t *testing.T, heads []string) bool {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(patience)) // an error shows in the reading
-		if _, err := io.WriteString(conn, text+"\r\n"+body); err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
+		if readAnswer(t, conn, text+"\r\n"+body).StatusCode != http.StatusOK {
 			return false
 		}
 	}
 	return true
+}
+
+// readAnswer sends a text and reads one answer.
+func readAnswer(t testing.TB, conn net.Conn, text string) answer {
+	t.Helper()
+	_ = conn.SetDeadline(time.Now().Add(patience)) // an error shows in the reading
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res, string(body)}
 }
