@@ -66,7 +66,7 @@ time_zone: America/New_York
 activities:
   sale:
     - {hosts: [shop.example], paths: [/cart]}
-    - {hosts: [shop.example], paths: [/buy], fields: [{json: sku}]}
+    - {hosts: [shop.example], paths: [/buy], fields: [{json: sku}, {query: sku}]}
 products:
   banned: [{paths: [/cart]}, {skus: ["KL*"]}]
 rules:
