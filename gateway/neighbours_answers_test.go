@@ -269,50 +269,63 @@ func (n *neighbour) checkWithheld(t *testing.T, shop *till) {
 
 // checkBodies shows that bodies reach the shop, and that what cannot be seen in one is not let by.
 func (n *neighbour) checkBodies(t *testing.T, shop *till) {
+	const js = "application/json"
 	long := strings.Repeat("x", 100<<10)
 	for _, c := range []struct {
-		own, path, body string
-		chunked         bool
-		status          int
+		own, method, path, kind, body string
+		chunked                       bool
+		status                        int
 	}{
-		{loopbackGerman, "/buy", `{"sku":"KL1"}`, false, 200},
-		{loopbackGerman, "/about", long, false, 200},
-		{loopbackGerman, "/about", long, true, 200},
-		{loopbackAmerican, "/about", `{"sku":"KL1"}`, true, 200},
-		{loopbackAmerican, "/buy", `{"sku":"KL1"}`, false, 451},
-		{loopbackAmerican, "/buy", `{"sku":"KL1"}`, true, 451},
-		{loopbackAmerican, "/buy", `{"note":"` + long + `","sku":"KL1"}`, false, 451},
-		{loopbackAmerican, "/buy", `{"note":"` + long + `","sku":"KL1"}`, true, 451},
-		{loopbackAmerican, "/buy", `{"sku":"other"}`, false, map[bool]int{true: 200, false: 451}[n.name == "haproxy"]}, // which sends bodies along
+		{loopbackGerman, "POST", "/buy", js, `{"sku":"KL1"}`, false, 200},
+		{loopbackGerman, "POST", "/about", js, long, false, 200},
+		{loopbackGerman, "POST", "/about", js, long, true, 200},
+		{loopbackAmerican, "POST", "/about", js, `{"sku":"KL1"}`, true, 200},
+		{loopbackAmerican, "POST", "/buy", js, `{"sku":"KL1"}`, false, 451},
+		{loopbackAmerican, "POST", "/buy", js, `{"sku":"KL1"}`, true, 451},
+		{loopbackAmerican, "POST", "/buy", js, `{"note":"` + long + `","sku":"KL1"}`, false, 451},
+		{loopbackAmerican, "POST", "/buy", js, `{"note":"` + long + `","sku":"KL1"}`, true, 451},
+		{loopbackAmerican, "POST", "/buy", js, `{"sku":"other"}`, false, map[bool]int{true: 200, false: 451}[n.name == "haproxy"]}, // which sends bodies along
+		{loopbackAmerican, "GET", "/buy?sku=else", "", "", false, 200},
+		{loopbackAmerican, "GET", "/buy?sku=else", "", `{"sku":"KL1"}`, false, 451},
+		{loopbackAmerican, "GET", "/buy?sku=else", js, `{"sku":"KL1"}`, true, 451},
+		{loopbackAmerican, "GET", "/buy?sku=else", "", `{"sku":"KL1"}`, true, map[bool]int{true: 200, false: 451}[n.name == "caddy"]}, // which does not tell
 	} {
 		var body io.Reader = strings.NewReader(c.body)
 		if c.chunked {
 			body = struct{ io.Reader }{body}
 		}
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://shop.example"+c.path, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		var a answer
-		if a.Response, err = buyer(t, c.own, n.address).Do(r); err == nil {
-			var text []byte
-			text, err = io.ReadAll(a.Body)
-			a.text = string(text)
-			a.Body.Close()
-		}
+		a, err := offer(t, buyer(t, c.own, n.address), c.method, "http://shop.example"+c.path, body, c.kind)
 		asked := shop.take()
 		if err != nil {
 			// A proxy that refuses a body it has not read may cut it off, and its answer with it.
 			if c.status != 451 || len(c.body) < len(long) || len(asked) > 0 {
-				t.Errorf("%s %.20s from %s, chunked %v: %v; the shop was asked %d times", c.path, c.body, c.own, c.chunked, err, len(asked))
+				t.Errorf("%s %s %.20s from %s, chunked %v: %v; the shop was asked %d times", c.method, c.path, c.body, c.own, c.chunked, err, len(asked))
 			}
 			continue
 		}
 		if a.StatusCode != c.status || len(asked) != map[int]int{200: 1, 451: 0}[c.status] || c.status == 200 && a.text != fmt.Sprintf("got %q", c.body) {
-			t.Errorf("%s %.20s from %s, chunked %v: %d %.60s, want %d; the shop was asked %d times", c.path, c.body, c.own, c.chunked, a.StatusCode, a.text, c.status, len(asked))
+			t.Errorf("%s %s %.20s from %s, chunked %v: %d %.60s, want %d; the shop was asked %d times", c.method, c.path, c.body, c.own, c.chunked, a.StatusCode, a.text, c.status, len(asked))
 		}
 	}
+}
+
+// offer is exchange with a body of some type, for those who may be cut off.
+func offer(t testing.TB, client *http.Client, method, url string, body io.Reader, kind string) (answer, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{res, string(text)}, err
 }
 
 // checkFailsClosed ends the gateway, and then answers in its place as nobody should who is asked whether a request may pass.
