@@ -66,7 +66,7 @@ time_zone: America/New_York
 activities:
   sale:
     - {hosts: [shop.example], paths: [/cart]}
-    - {hosts: [shop.example], paths: [/buy], fields: [{json: sku}, {query: sku}]}
+    - {hosts: [shop.example], paths: [/buy], fields: [{json: sku}, {form: sku}, {query: sku}]}
 products:
   banned: [{paths: [/cart]}, {skus: ["KL*"]}]
 rules:
@@ -150,6 +150,15 @@ func (n *neighbour) checkRefusals(t *testing.T, shop *till) {
 	}
 	if asked := shop.take(); len(asked) > 0 {
 		t.Errorf("the shop was asked %d times", len(asked))
+	}
+	// Two hosts, of which Go's server, and so Caddy, forgets one before anybody can judge by it.
+	conn, err := dialFrom(loopbackGerman, n.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if a := readAnswer(t, conn, "GET http://updates.example/about HTTP/1.1\r\nHost: shop.example\r\n\r\n"); n.name != "caddy" && (a.StatusCode != 400 || len(shop.take()) > 0) {
+		t.Errorf("two hosts are answered %d", a.StatusCode)
 	}
 	// Another host than the shop's.
 	if a := exchange(t, buyer(t, loopbackGerman, n.address), "GET", "http://elsewhere.example/cart", nil); a.StatusCode != 421 {
@@ -269,7 +278,7 @@ func (n *neighbour) checkWithheld(t *testing.T, shop *till) {
 
 // checkBodies shows that bodies reach the shop, and that what cannot be seen in one is not let by.
 func (n *neighbour) checkBodies(t *testing.T, shop *till) {
-	const js = "application/json"
+	const js, form = "application/json", "application/x-www-form-urlencoded"
 	long := strings.Repeat("x", 100<<10)
 	for _, c := range []struct {
 		own, method, path, kind, body string
@@ -285,6 +294,8 @@ func (n *neighbour) checkBodies(t *testing.T, shop *till) {
 		{loopbackAmerican, "POST", "/buy", js, `{"note":"` + long + `","sku":"KL1"}`, false, 451},
 		{loopbackAmerican, "POST", "/buy", js, `{"note":"` + long + `","sku":"KL1"}`, true, 451},
 		{loopbackAmerican, "POST", "/buy", js, `{"sku":"other"}`, false, map[bool]int{true: 200, false: 451}[n.name == "haproxy"]}, // which sends bodies along
+		{loopbackAmerican, "POST", "/buy", form, "sku=else&note=" + long + "&sku=KL1", false, 451},                                 // whose beginning is harmless
+		{loopbackAmerican, "POST", "/buy", form, "sku=else&note=" + long + "&sku=KL1", true, 451},
 		{loopbackAmerican, "GET", "/buy?sku=else", "", "", false, 200},
 		{loopbackAmerican, "GET", "/buy?sku=else", "", `{"sku":"KL1"}`, false, 451},
 		{loopbackAmerican, "GET", "/buy?sku=else", js, `{"sku":"KL1"}`, true, 451},
@@ -326,6 +337,16 @@ func offer(t testing.TB, client *http.Client, method, url string, body io.Reader
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	return answer{res, string(text)}, err
+}
+
+// TestHAProxyWithABrokenScript shows that nobody passes by a script that fails.
+func TestHAProxyWithABrokenScript(t *testing.T) {
+	t.Parallel()
+	shop := newTill(t)
+	n := startNeighbour(t, "haproxy", neighbourSetup(neighbourPolicy, shop.url), "local client = core.httpclient()", "local client = nil")
+	if a := exchange(t, buyer(t, loopbackGerman, n.address), "GET", "http://shop.example/about", nil); a.StatusCode != 503 || len(shop.take()) > 0 {
+		t.Errorf("%d", a.StatusCode)
+	}
 }
 
 // checkFailsClosed ends the gateway, and then answers in its place as nobody should who is asked whether a request may pass.

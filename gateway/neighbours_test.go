@@ -42,8 +42,9 @@ routes: [{hosts: [shop.example, updates.example, other.example], upstreams: ["` 
 `}
 }
 
-// startNeighbour runs a proxy before a shop, and the gateway that it asks, until the test ends.
-func startNeighbour(t testing.TB, name string, s setup) *neighbour {
+// startNeighbour runs a proxy before a shop, and the gateway that it asks, until the test ends. What is to be otherwise in its files
+// is given as old and new texts.
+func startNeighbour(t testing.TB, name string, s setup, otherwise ...string) *neighbour {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "neighbour")
 	if err != nil {
@@ -60,26 +61,19 @@ func startNeighbour(t testing.TB, name string, s setup) *neighbour {
 		if err != nil {
 			t.Fatal(err)
 		}
-		changes = append(changes, "127.0.0.1:9452", n.gate.ForwardAuthAddr().String(), "127.0.0.1:3000", strings.TrimPrefix(s.upstream, "http://"))
-		if path := filepath.Join(dir, "gate451", file); strings.HasPrefix(file, "withheld") && name == "nginx" {
-			changes = nil
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			file = filepath.Join("gate451", file)
-		}
 		for i := 0; i < len(changes); i += 2 {
-			if i < len(changes)-4 && !strings.Contains(string(text), changes[i]) {
+			if !strings.Contains(string(text), changes[i]) {
 				t.Fatalf("%s has no %q", file, changes[i])
 			}
 		}
+		changes = slices.Concat(changes, otherwise, []string{"127.0.0.1:9452", n.gate.ForwardAuthAddr().String(), "127.0.0.1:3000", strings.TrimPrefix(s.upstream, "http://")})
 		writeFile(t, filepath.Join(dir, file), []byte(strings.NewReplacer(changes...).Replace(string(text))))
 	}
 	var command []string
 	var needs string
 	switch name {
 	case "nginx":
-		shipped("gate451.conf", "listen 80", "listen "+n.address, "updates.example;", "updates.example other.example;")
+		shipped("gate451.conf", "listen 80", "listen "+n.address, "updates.example;", "updates.example other.example;", "gate451/withheld.conf", "withheld.conf")
 		shipped("withheld.conf")
 		user := ""
 		if os.Geteuid() == 0 {
