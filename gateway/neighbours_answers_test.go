@@ -87,7 +87,7 @@ func TestNeighbours(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shop := newTill(t)
-			n := startNeighbour(t, name, neighbourSetup(neighbourPolicy, shop.url))
+			n := startNeighbour(t, name, false, neighbourSetup(neighbourPolicy, shop.url))
 			n.checkRefusals(t, shop)
 			n.checkPassing(t, shop)
 			n.checkWithheld(t, shop)
@@ -343,7 +343,7 @@ func offer(t testing.TB, client *http.Client, method, url string, body io.Reader
 func TestHAProxyWithABrokenScript(t *testing.T) {
 	t.Parallel()
 	shop := newTill(t)
-	n := startNeighbour(t, "haproxy", neighbourSetup(neighbourPolicy, shop.url), "local client = core.httpclient()", "local client = nil")
+	n := startNeighbour(t, "haproxy", false, neighbourSetup(neighbourPolicy, shop.url), "local client = core.httpclient()", "local client = nil")
 	if a := exchange(t, buyer(t, loopbackGerman, n.address), "GET", "http://shop.example/about", nil); a.StatusCode != 503 || len(shop.take()) > 0 {
 		t.Errorf("%d", a.StatusCode)
 	}
