@@ -10,24 +10,24 @@ import (
 // Config is a valid gateway.yaml. The struct tags are the one source of its keys, defaults and
 // descriptions: the loader, the environment variables and the JSON Schema all come from them.
 type Config struct {
-	Listen         string      `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
-	TLS            TLS         `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
-	HTTP2Cleartext bool        `yaml:"http2_cleartext" format:"switch" default:"false" doc:"Whether HTTP/2 is spoken without TLS too, to clients that begin with it (prior knowledge), as balancers do. HTTP/2 over TLS needs no switch."`
-	ClientIP       ClientIP    `yaml:"client_ip" doc:"How the buyer's address is found."`
-	Routes         []Route     `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
-	Policy         string      `yaml:"policy" format:"file" required:"true" example:"policy.yaml" doc:"File with the rules. It is watched."`
-	GeoIP          GeoIP       `yaml:"geoip" doc:"How an address becomes a country."`
-	CountryHeader  string      `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
-	GovernedCache  string      `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
-	ForwardAuth    ForwardAuth `yaml:"forward_auth" doc:"The port that a proxy in front asks before it forwards: nginx, HAProxy, Caddy, Traefik, Envoy. It demands client_ip.trusted_proxies. Left out: there is none."`
-	Refusal        Refusal     `yaml:"refusal" doc:"What a refused buyer is told."`
-	Admin          Admin       `yaml:"admin" doc:"The port for operators: metrics, health and console."`
-	Replica        string      `yaml:"replica" format:"replica" example:"gate-1" doc:"Name of this replica among those of the fleet, in the evidence and its signatures. Left out: the machine's host name."`
-	Evidence       Evidence    `yaml:"evidence" doc:"The tamper-evident record of decisions."`
-	Redis          Redis       `yaml:"redis" doc:"What the replicas of one gateway share. Left out: this gateway does all of its job alone."`
-	Limits         Limits      `yaml:"limits" doc:"What a client may ask of the gateway."`
-	Shutdown       Shutdown    `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
-	Log            Log         `yaml:"log" doc:"The gateway's own log, on standard error."`
+	Listen         string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
+	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
+	HTTP2Cleartext bool     `yaml:"http2_cleartext" format:"switch" default:"false" doc:"Whether HTTP/2 is spoken without TLS too, to clients that begin with it (prior knowledge), as balancers do. HTTP/2 over TLS needs no switch."`
+	ClientIP       ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
+	Routes         []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
+	Policy         string   `yaml:"policy" format:"file" required:"true" example:"policy.yaml" doc:"File with the rules. It is watched."`
+	GeoIP          GeoIP    `yaml:"geoip" doc:"How an address becomes a country."`
+	CountryHeader  string   `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
+	GovernedCache  string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
+	ForwardAuth    Forward  `yaml:"forward_auth" doc:"The port that a proxy in front asks before it forwards: nginx, HAProxy, Caddy, Traefik, Envoy. It demands client_ip.trusted_proxies. Left out: there is none."`
+	Refusal        Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
+	Admin          Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
+	Replica        string   `yaml:"replica" format:"replica" example:"gate-1" doc:"Name of this replica among those of the fleet, in the evidence and its signatures. Left out: the machine's host name."`
+	Evidence       Evidence `yaml:"evidence" doc:"The tamper-evident record of decisions."`
+	Redis          Redis    `yaml:"redis" doc:"What the replicas of one gateway share. Left out: this gateway does all of its job alone."`
+	Limits         Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
+	Shutdown       Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
+	Log            Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
 
 	file     string
 	places   map[any]Problem
@@ -67,8 +67,8 @@ type GeoIP struct {
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
 }
 
-// ForwardAuth is the port that a proxy in front asks whether a request may pass. There is none if Listen is empty.
-type ForwardAuth struct {
+// Forward is the port that a proxy in front asks whether a request may pass. There is none if Listen is empty.
+type Forward struct {
 	Listen string `yaml:"listen" format:"listen" example:"127.0.0.1:9452" doc:"Address of the port, host:port. What it is told of a request is believed from client_ip.trusted_proxies only."`
 }
 
