@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,10 @@ const (
 
 // upstream is one server, in turn or ejected for a while.
 type upstream struct {
-	scheme, host string
+	host   string        // What is sent as Host if a request names none.
+	links  pool          // Of clients' requests.
+	asked  pool          // Of questions, which have connections of their own.
+	places chan struct{} // Holds one thing for each question that is being asked.
 	// until is when an ejected upstream may be tried again, in Unix nanoseconds; zero if it is in turn.
 	until atomic.Int64
 	// troubled says that failures or ejections are not zero, so that success need not take the lock.
@@ -26,6 +30,22 @@ type upstream struct {
 
 	mu                  sync.Mutex
 	failures, ejections int
+}
+
+// idleConnections is how many connections are kept per upstream.
+const idleConnections = 512
+
+func newUpstream(at *url.URL, d *dialer, lasts time.Duration) (*upstream, error) {
+	dial, err := d.to(at)
+	if err != nil {
+		return nil, err
+	}
+	return &upstream{
+		host:   at.Host,
+		links:  pool{dial: dial, most: idleConnections, lasts: lasts},
+		asked:  pool{dial: dial, most: mostQuestions, lasts: lasts},
+		places: make(chan struct{}, mostQuestions),
+	}, nil
 }
 
 // turn is one use of an upstream.

@@ -70,7 +70,7 @@ func TestRequestHeader(t *testing.T) {
 		{"websocket", "Connection: keep-alive, Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Key: k",
 			[]string{"Connection: Upgrade", "Sec-Websocket-Key: k", "Upgrade: websocket"}},
 		{"trailers are welcome", "TE: gzip, trailers", []string{"Connection: TE", "Te: trailers"}},
-		{"keys that make net/http repeat", "Idempotency-Key: 1\r\nX-Idempotency-Key: 2", []string{"idempotency-key: 1", "x-idempotency-key: 2"}},
+		{"keys that make some clients repeat", "Idempotency-Key: 1\r\nX-Idempotency-Key: 2", []string{"Idempotency-Key: 1", "X-Idempotency-Key: 2"}},
 	}
 	g := newGate(t, []string{newRaw(t, echoHead)}, withMeta(buyer))
 	for _, tt := range tests {

@@ -22,15 +22,13 @@ type Options struct {
 
 // Proxy forwards requests to the upstreams of one route. It is safe for concurrent use.
 type Proxy struct {
-	cfg       Config
-	balancer  balancer
-	transport http.RoundTripper // Calls httptrace hooks, and leaves a body alone once RoundTrip has failed.
-	asking    *http.Transport
-	logger    *slog.Logger
-	onError   func(cause string)
-	buffers   sync.Pool
-	closing   context.Context
-	close     context.CancelFunc
+	cfg      Config
+	balancer balancer
+	logger   *slog.Logger
+	onError  func(cause string)
+	buffers  sync.Pool
+	closing  context.Context
+	close    context.CancelFunc
 }
 
 // bufferSize is how much of a body is in memory at a time, per answer.
@@ -43,15 +41,11 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(cfg)
+	dialer, err := newDialer(cfg)
 	if err != nil {
 		return nil, err
 	}
-	asking, err := newAsking(cfg)
-	if err != nil {
-		return nil, err
-	}
-	p := &Proxy{cfg: cfg, transport: transport, asking: asking, logger: opts.Logger, onError: opts.OnError}
+	p := &Proxy{cfg: cfg, logger: opts.Logger, onError: opts.OnError}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
@@ -62,8 +56,12 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 	if opts.Now == nil {
 		p.balancer.now = time.Now
 	}
-	for _, u := range cfg.Upstreams {
-		p.balancer.all = append(p.balancer.all, &upstream{scheme: u.Scheme, host: u.Host})
+	for _, at := range cfg.Upstreams {
+		u, err := newUpstream(at, dialer, cfg.IdleTimeout)
+		if err != nil {
+			return nil, err
+		}
+		p.balancer.all = append(p.balancer.all, u)
 	}
 	p.buffers.New = func() any { return new([bufferSize]byte) }
 	p.closing, p.close = context.WithCancel(context.Background())
@@ -74,9 +72,9 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 // any more. Requests under way are left to finish.
 func (p *Proxy) Close() {
 	p.close()
-	p.asking.CloseIdleConnections()
-	if t, ok := p.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	for _, u := range p.balancer.all {
+		u.links.close()
+		u.asked.close()
 	}
 }
 
@@ -101,19 +99,18 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, m Meta) {
 		return
 	}
 	x.target = target
-	x.ctx, x.cancel = context.WithCancel(r.Context())
+	x.leave = context.AfterFunc(r.Context(), x.cut)
 	defer x.end()
 	x.upgrade = asksWebSocket(r)
 	x.header = requestHeader(r, m, x.upgrade)
 	x.body = newBody(x)
 
-	res, f := x.send()
-	switch {
+	switch f := x.send(); {
 	case f != nil:
 		x.refuse(f.status)
-	case res.StatusCode == http.StatusSwitchingProtocols:
-		x.tunnel(res)
+	case x.res.status == http.StatusSwitchingProtocols:
+		x.tunnel()
 	default:
-		x.answer(res)
+		x.answer()
 	}
 }
