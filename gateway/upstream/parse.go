@@ -67,6 +67,9 @@ func (r *response) listen(l *link, method string, most int) (int, error) {
 	defer s.giveBack()
 	var err error
 	if s.text, err = readLines(l.in, s.text[:0], most); err != nil {
+		if line, _ := cutLine(string(s.text)); isClosed(err) && !strings.HasPrefix(line, version) && !strings.HasPrefix(version, line) {
+			err = errStatusLine // Whoever hung up does not speak HTTP.
+		}
 		return 0, err
 	}
 	*r = response{l: l}
@@ -87,9 +90,12 @@ func (r *response) parse(text, method string) error {
 	return r.frame(method, minor)
 }
 
+// version is what the versions that may come begin with.
+const version = "HTTP/1."
+
 // statusLine reads the first line of an answer (RFC 9112, section 4).
 func statusLine(line string) (minor byte, status int, ok bool) {
-	if len(line) < len("HTTP/1.1 200") || line[:len("HTTP/1.")] != "HTTP/1." || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+	if len(line) < len("HTTP/1.1 200") || line[:len(version)] != version || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return 0, 0, false
 	}
 	for _, i := range []int{7, 9, 10, 11} {
