@@ -57,6 +57,21 @@ func newBody(x *exchange) *requestBody {
 	return b
 }
 
+// mostAtHand is how long a body may be that is sent with its head: whatever the upstream does, a socket takes as much at once.
+const mostAtHand = 16 << 10
+
+// atHand returns a body of known length that has been read already, or nil. Whoever has read it says so with a method of its own.
+func (b *requestBody) atHand() []byte {
+	reader, ok := b.src.(interface{ AtHand() (body []byte, whole bool) })
+	if !ok || b.call != nil || b.left < 0 || b.left > mostAtHand {
+		return nil
+	}
+	if body, whole := reader.AtHand(); whole && int64(len(body)) == b.left {
+		return body
+	}
+	return nil
+}
+
 // Read reads from the client.
 func (b *requestBody) Read(p []byte) (int, error) {
 	x := b.x

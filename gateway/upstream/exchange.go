@@ -222,12 +222,17 @@ func (a *attempt) ask(l *link, host string) error {
 	if h.host == "" {
 		h.host = host
 	}
+	var body []byte
 	if b := x.body; b != nil {
-		if h.length, h.trailer = b.left, b.trailer; b.probe() {
-			h.length, b.sent = 0, true
-		}
+		h.length, h.trailer = b.left, b.trailer
 		// An upstream that refuses the body would otherwise have to guess whether it comes all the same.
 		h.last = b.call != nil
+		if body = b.atHand(); body != nil {
+			b.done.Store(true)
+			b.sent = true
+		} else if b.probe() {
+			h.length, b.sent = 0, true
+		}
 	}
 	s := sheets.Get().(*sheet)
 	defer s.giveBack()
@@ -235,6 +240,7 @@ func (a *attempt) ask(l *link, host string) error {
 		return err
 	}
 	a.built = true
+	s.text = append(s.text, body...)
 	n, err := l.Write(s.text)
 	// Of TLS, what has not been written whole cannot be read.
 	a.sent = n > 0
