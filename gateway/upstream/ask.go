@@ -110,7 +110,7 @@ func (u *upstream) ask(ctx context.Context, h head, q *Inquiry) ([]byte, error) 
 		stop := context.AfterFunc(ctx, l.sever)
 		res, text, err := l.ask(&h, q)
 		// One that is severed, or about to be, is of no more use.
-		if stop() && err == nil && !res.last && res.state == ended && l.drained() {
+		if stop() && err == nil && !res.last && res.state == ended {
 			u.asked.keep(l)
 		} else {
 			l.drop()

@@ -2,12 +2,16 @@ package upstream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -35,17 +39,33 @@ type upstream struct {
 // idleConnections is how many connections are kept per upstream.
 const idleConnections = 512
 
-func newUpstream(at *url.URL, d *dialer, lasts time.Duration) (*upstream, error) {
-	dial, err := d.to(at)
+func newUpstream(at *url.URL, d *dialer, lasts time.Duration, logger *slog.Logger) (*upstream, error) {
+	host, err := httpguts.PunycodeHostPort(at.Host)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%q: no such host: %w", at.Redacted(), err)
 	}
-	return &upstream{
-		host:   at.Host,
+	dial := d.to(at.Scheme, host)
+	u := &upstream{
+		host:   withoutZone(host),
 		links:  pool{dial: dial, most: idleConnections, lasts: lasts},
 		asked:  pool{dial: dial, most: mostQuestions, lasts: lasts},
 		places: make(chan struct{}, mostQuestions),
-	}, nil
+	}
+	u.links.unasked = func() {
+		logger.LogAttrs(context.Background(), slog.LevelWarn, "upstream said more than it was asked", slog.String("upstream", u.host))
+	}
+	u.asked.unasked = u.links.unasked
+	return u, nil
+}
+
+// withoutZone returns a host without the zone of an IPv6 address, which means nothing to anybody else (RFC 6874, section 4).
+func withoutZone(host string) string {
+	address, rest, ok := strings.Cut(host, "%")
+	if !ok || host[0] != '[' {
+		return host
+	}
+	_, port, _ := strings.Cut(rest, "]")
+	return address + "]" + port
 }
 
 // turn is one use of an upstream.

@@ -62,7 +62,9 @@ const mostAtHand = 16 << 10
 
 // atHand returns a body of known length that has been read already, or nil. Whoever has read it says so with a method of its own.
 func (b *requestBody) atHand() []byte {
-	reader, ok := b.src.(interface{ AtHand() (body []byte, whole bool) })
+	reader, ok := b.src.(interface {
+		AtHand() (body []byte, whole bool)
+	})
 	if !ok || b.call != nil || b.left < 0 || b.left > mostAtHand {
 		return nil
 	}

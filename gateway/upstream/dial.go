@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
-
-	"golang.org/x/net/http/httpguts"
+	"strings"
 )
 
 // dialer connects to upstreams. Its errors are of type *dialError.
@@ -68,41 +66,26 @@ func newDialError(cause string, err error) *dialError {
 	return &dialError{cause: cause, err: err}
 }
 
-// to returns how to connect to the upstream at u.
-func (d *dialer) to(u *url.URL) (func(context.Context) (*link, error), error) {
-	host, err := httpguts.PunycodeHostPort(u.Hostname())
-	if err != nil {
-		return nil, fmt.Errorf("%q: no such host as %s: %w", u.Redacted(), u.Hostname(), err)
+// to returns how to connect to a host, which may have a port.
+func (d *dialer) to(scheme, host string) func(context.Context) (*link, error) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil { // It has none.
+		name, port = strings.Trim(host, "[]"), map[string]string{"http": "80", "https": "443"}[scheme]
 	}
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "https":
-		port = "443"
-	default:
-		port = "80"
-	}
-	address := net.JoinHostPort(host, port)
-	connect := func(ctx context.Context) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil, newDialError(CauseConnect, err)
-		}
-		return conn, nil
-	}
-	if u.Scheme != "https" {
+	address := net.JoinHostPort(name, port)
+	if scheme == "http" {
 		return func(ctx context.Context) (*link, error) {
-			conn, err := connect(ctx)
+			conn, err := d.connect(ctx, address)
 			if err != nil {
 				return nil, err
 			}
 			return newLink(conn, conn), nil
-		}, nil
+		}
 	}
 	settings := d.tls.Clone()
-	settings.ServerName = host
+	settings.ServerName = name
 	return func(ctx context.Context) (*link, error) {
-		conn, err := connect(ctx)
+		conn, err := d.connect(ctx, address)
 		if err != nil {
 			return nil, err
 		}
@@ -114,5 +97,13 @@ func (d *dialer) to(u *url.URL) (func(context.Context) (*link, error), error) {
 			return nil, newDialError(CauseTLS, fmt.Errorf("tls handshake: %w", err))
 		}
 		return newLink(secure, conn), nil
-	}, nil
+	}
+}
+
+func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, newDialError(CauseConnect, err)
+	}
+	return conn, nil
 }

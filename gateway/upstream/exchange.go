@@ -144,7 +144,7 @@ func (x *exchange) release(usable bool) {
 	x.mu.Unlock()
 	switch {
 	case l == nil:
-	case usable && !over && !x.res.last && x.res.state == ended && x.body.whole() && l.drained():
+	case usable && !over && !x.res.last && x.res.state == ended && x.body.whole():
 		x.u.links.keep(l)
 	default:
 		l.drop()

@@ -118,7 +118,7 @@ func (r *response) advance() error {
 	case errors.Is(err, io.EOF):
 		return io.ErrUnexpectedEOF
 	case errors.Is(err, bufio.ErrBufferFull):
-		return errWaste
+		return errChunk
 	case err != nil:
 		return err
 	case len(line) < 2 || bytes.IndexByte(line, '\r') != len(line)-2:

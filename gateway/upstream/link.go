@@ -20,7 +20,8 @@ type link struct {
 
 	socket syscall.RawConn    // Nil if there is none to look at.
 	peek   func(uintptr) bool // peekAt, so that looking allocates nothing.
-	silent bool               // What peekAt found.
+	silent bool               // What peekAt found: nothing has come, and
+	spoke  bool               // something has.
 }
 
 // longAgo is a deadline that ends what is blocked.

@@ -140,6 +140,10 @@ func TestWhatComesUnaskedIsNobodys(t *testing.T) {
 				if causes := g.count(); causes != "" {
 					t.Errorf("causes %q", causes)
 				}
+				secure := g.proxy.cfg.Upstreams[0].Scheme == "https"
+				if told, want := strings.Contains(g.logged(), `msg="upstream said more than it was asked"`), unasked != ""; told != want && !secure || told && !want {
+					t.Errorf("logged %q", g.logged())
+				}
 			})
 		})
 	}
@@ -194,7 +198,7 @@ func closed(l *link) bool { return l.SetDeadline(time.Time{}) != nil }
 
 func TestPool(t *testing.T) {
 	t.Parallel()
-	p := &pool{dial: silentLinks(t), most: 2, lasts: time.Hour}
+	p := &pool{dial: silentLinks(t), most: 2, lasts: time.Hour, unasked: func() {}}
 	first, second, third := takeLink(t, p, false), takeLink(t, p, false), takeLink(t, p, false)
 	for _, l := range []*link{first, second, third} {
 		p.keep(l)
@@ -230,7 +234,7 @@ func TestPool(t *testing.T) {
 // TestPoolGrowsOld shows that one timer closes each connection when it has been kept long enough, and no sooner.
 func TestPoolGrowsOld(t *testing.T) {
 	t.Parallel()
-	p := &pool{dial: silentLinks(t), most: 10, lasts: time.Hour}
+	p := &pool{dial: silentLinks(t), most: 10, lasts: time.Hour, unasked: func() {}}
 	old, young := takeLink(t, p, false), takeLink(t, p, false)
 	p.keep(old)
 	p.keep(young)
@@ -245,7 +249,7 @@ func TestPoolGrowsOld(t *testing.T) {
 		t.Error("not all are closed, or the timer goes on for nothing")
 	}
 
-	p = &pool{dial: silentLinks(t), most: 10, lasts: short}
+	p = &pool{dial: silentLinks(t), most: 10, lasts: short, unasked: func() {}}
 	l := takeLink(t, p, false)
 	p.keep(l)
 	for end := time.Now().Add(patience); !closed(l); time.Sleep(time.Millisecond) {
@@ -260,7 +264,7 @@ func TestLookNeedsASocket(t *testing.T) {
 	t.Parallel()
 	one, other := net.Pipe()
 	defer other.Close()
-	p := &pool{dial: silentLinks(t), most: 1, lasts: time.Hour}
+	p := &pool{dial: silentLinks(t), most: 1, lasts: time.Hour, unasked: func() {}}
 	p.keep(newLink(one, one))
 	l := takeLink(t, p, false)
 	defer l.drop()

@@ -19,7 +19,7 @@ func (l *link) look() bool {
 // peekAt is what look does with the socket. That it is done is always true: nothing is waited for.
 func (l *link) peekAt(fd uintptr) (done bool) {
 	var one [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	l.silent = errors.Is(err, syscall.EAGAIN)
+	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	l.silent, l.spoke = errors.Is(err, syscall.EAGAIN), n > 0
 	return true
 }

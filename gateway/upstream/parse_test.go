@@ -181,9 +181,13 @@ var differences = []difference{
 			return strings.Contains(text, "Pragma: no-cache") && ours.Header["Cache-Control"] == nil && len(had) == 1 && had[0] == "no-cache"
 		}},
 	{"closing with options", "net/http forgets the options that stand beside close, and what they name would be passed on (RFC 9110, section 7.6.1)",
-		func(_ string, ours, theirs seen) bool { return ours.Header["X-Hop"] == nil && theirs.Header["X-Hop"] != nil }},
+		func(_ string, ours, theirs seen) bool {
+			return ours.Header["X-Hop"] == nil && theirs.Header["X-Hop"] != nil
+		}},
 	{"framing trailer", "a trailer says nothing about where a message ends (RFC 9110, section 6.5.1)",
-		func(_ string, ours, theirs seen) bool { return ours.Trailer == nil && theirs.Trailer["Content-Length"] != nil }},
+		func(_ string, ours, theirs seen) bool {
+			return ours.Trailer == nil && theirs.Trailer["Content-Length"] != nil
+		}},
 	{"trailer", "a trailer's fields are as strictly read as a header's",
 		func(text string, ours, theirs seen) bool {
 			_, body, _ := strings.Cut(text, "\r\n\r\n")
@@ -320,4 +324,3 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
-

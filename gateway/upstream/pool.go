@@ -12,6 +12,8 @@ type pool struct {
 	dial  func(context.Context) (*link, error)
 	most  int           // How many are kept.
 	lasts time.Duration // How long one is kept.
+	// unasked is called if an upstream says something on a link that nobody asks on.
+	unasked func()
 
 	mu     sync.Mutex
 	idle   []*link // The youngest is the last.
@@ -35,6 +37,9 @@ func (p *pool) take(ctx context.Context, fresh bool) (*link, error) {
 			l.open()
 			return l, nil
 		}
+		if l.spoke && l.Conn == l.under { // Over TLS there is more to say than answers.
+			p.unasked()
+		}
 		l.Close()
 	}
 	return p.dial(ctx)
@@ -52,8 +57,15 @@ func (p *pool) youngest() *link {
 	return l
 }
 
-// keep takes a link back from an exchange that has come to its end on it.
+// keep takes a link back from an exchange that has come to its end on it. One on which more has come is closed.
 func (p *pool) keep(l *link) {
+	if !l.drained() {
+		if l.in.Buffered() > 0 {
+			p.unasked()
+		}
+		l.drop()
+		return
+	}
 	l.shut()
 	l.since = time.Now()
 	if !p.push(l) {

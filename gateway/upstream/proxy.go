@@ -57,7 +57,7 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 		p.balancer.now = time.Now
 	}
 	for _, at := range cfg.Upstreams {
-		u, err := newUpstream(at, dialer, cfg.IdleTimeout)
+		u, err := newUpstream(at, dialer, cfg.IdleTimeout, p.logger)
 		if err != nil {
 			return nil, err
 		}

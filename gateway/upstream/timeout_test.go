@@ -38,7 +38,7 @@ func TestSlowHeaderIsNotTriedElsewhere(t *testing.T) {
 // TestLongTransfers last longer than any of the limits, because none of them is on the whole.
 func TestLongTransfers(t *testing.T) {
 	t.Parallel()
-	const steps, step = 30, 10 * time.Millisecond
+	const steps, step, limit = 50, 50 * time.Millisecond, 2 * time.Second
 	shop := newRaw(t, func(conn net.Conn, br *bufio.Reader) {
 		head, _ := readHead(br)
 		if strings.HasPrefix(head[0], "POST") {
@@ -51,32 +51,38 @@ func TestLongTransfers(t *testing.T) {
 		}
 	})
 	g := newGate(t, []string{shop}, withConfig(func(c *Config) {
-		c.HeaderTimeout, c.IdleBody, c.IdleStream = steps*step/2, steps*step/2, steps*step/2
+		c.HeaderTimeout, c.IdleBody, c.IdleStream = limit, limit, limit
 	}))
-	if body := readAll(t, g.do(t, "GET", "/", nil).Body); body != strings.Repeat("x", steps) {
-		t.Errorf("download %q", body)
-	}
-	slow, w := io.Pipe()
-	go func() {
-		for range steps {
-			time.Sleep(step)
-			send(w, "x")
+	t.Run("download", func(t *testing.T) {
+		t.Parallel()
+		if body := readAll(t, g.do(t, "GET", "/", nil).Body); body != strings.Repeat("x", steps) {
+			t.Errorf("%q", body)
 		}
-		w.Close()
-	}()
-	req, err := http.NewRequest("POST", g.URL, slow)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.ContentLength = steps
-	res, err := g.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if body := readAll(t, res.Body); body != strings.Repeat("x", steps) {
-		t.Errorf("upload and download %q", body)
-	}
+	})
+	t.Run("upload and download", func(t *testing.T) {
+		t.Parallel()
+		slow, w := io.Pipe()
+		go func() {
+			for range steps {
+				time.Sleep(step)
+				send(w, "x")
+			}
+			w.Close()
+		}()
+		req, err := http.NewRequest("POST", g.URL, slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = steps
+		res, err := g.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body := readAll(t, res.Body); body != strings.Repeat("x", steps) {
+			t.Errorf("%q", body)
+		}
+	})
 }
 
 func TestUpstreamStalls(t *testing.T) {
