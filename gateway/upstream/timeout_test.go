@@ -160,7 +160,7 @@ func TestClientStopsReading(t *testing.T) {
 				t.Error("all was taken from the upstream for a client that reads nothing")
 			}
 			close(gone)
-		})}, withConfig(func(c *Config) { c.IdleBody = short }))
+		})}, withConfig(func(c *Config) { c.IdleBody = 20 * short }))
 		g.dial(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		receive(t, gone)
 		g.wait(t, "client_gone:1")
@@ -176,7 +176,7 @@ func TestHTTP2ClientStopsReading(t *testing.T) {
 		body := endless(1000000000)
 		pass(conn, &body)
 		close(gone)
-	})}, withTLS, withConfig(func(c *Config) { c.IdleBody = short }))
+	})}, withTLS, withConfig(func(c *Config) { c.IdleBody = 20 * short }))
 	res := g.do(t, "GET", "/", nil)
 	receive(t, gone)
 	if n, err := io.Copy(io.Discard, res.Body); err == nil || n >= 1000000000 || res.ProtoMajor != 2 {
