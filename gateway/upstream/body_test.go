@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,47 @@ func TestEarlyAnswerEndsTheConnection(t *testing.T) {
 	}
 	if rest := receive(t, ended); strings.HasSuffix(rest, "0\r\n\r\n") {
 		t.Errorf("a body that did not end looks as if it had: %q", rest)
+	}
+}
+
+// ready is a body that has been read already.
+type ready struct {
+	*strings.Reader
+	whole bool
+}
+
+func (ready) Close() error                     { return nil }
+func (r ready) AtHand() (body []byte, is bool) { return []byte("order"), r.whole }
+
+// TestBodiesAtHandGoWithTheirHead shows that a body which need not be waited for is sent in one piece with its head, and again if
+// nothing of it has left, and that one which is not all there, or too long for that, arrives too.
+func TestBodiesAtHandGoWithTheirHead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text   string
+		whole  bool
+		writes int32
+	}{{"order", true, 1}, {"order", false, 2}, {"orders", true, 2}, {strings.Repeat("order", mostAtHand), true, 2}} {
+		var broken *brittle
+		g := newGate(t, []string{newRaw(t, echoFraming)})
+		g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.ContentLength, r.Body = int64(len(tt.text)), ready{strings.NewReader(tt.text), tt.whole}
+			g.serve(w, r)
+		})
+		g.proxy.balancer.all[0].links.dial = brittleLinks(g, func(b *brittle) { broken = b })
+		for round := range 2 {
+			res := g.do(t, "POST", "/", strings.NewReader("x"))
+			if got, want := res.Header.Get("X-Seen"), "POST "+strconv.Itoa(len(tt.text))+" "+tt.text; got != want {
+				t.Errorf("%.50q arrived as %.50q", want, got)
+			}
+			receive(t, g.done)
+			if n := broken.writes.Load(); n < tt.writes || tt.writes == 1 && n != 1 {
+				t.Errorf("round %d: %.50q, whole: %v, was sent in %d pieces", round, tt.text, tt.whole, n)
+			}
+			broken.broken.Store(true)
+		}
+		if causes := g.count(); causes != "" {
+			t.Errorf("causes %q", causes)
+		}
 	}
 }

@@ -131,13 +131,29 @@ func TestKeptConnectionThatIsClosed(t *testing.T) {
 type brittle struct {
 	*net.TCPConn
 	broken atomic.Bool
+	writes atomic.Int32
 }
 
 func (b *brittle) Write(p []byte) (int, error) {
 	if b.broken.Load() {
 		return 0, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
 	}
+	b.writes.Add(1)
 	return b.TCPConn.Write(p)
+}
+
+// brittleLinks connects as the gateway does, and shows each connection.
+func brittleLinks(g *gate, show func(*brittle)) func(context.Context) (*link, error) {
+	plain := g.proxy.balancer.all[0].links.dial
+	return func(ctx context.Context) (*link, error) {
+		l, err := plain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b := &brittle{TCPConn: l.under.(*net.TCPConn)}
+		show(b)
+		return newLink(b, b), nil
+	}
 }
 
 // TestPostOnKeptConnectionOfWhichNothingWasSent breaks the gateway's own end of a kept connection, so that
@@ -147,17 +163,7 @@ func TestPostOnKeptConnectionOfWhichNothingWasSent(t *testing.T) {
 	var count atomic.Int32
 	g := newGate(t, []string{counter(t, &count)})
 	var conns []*brittle
-	links := &g.proxy.balancer.all[0].links
-	plain := links.dial
-	links.dial = func(ctx context.Context) (*link, error) {
-		l, err := plain(ctx)
-		if err != nil {
-			return nil, err
-		}
-		b := &brittle{TCPConn: l.under.(*net.TCPConn)}
-		conns = append(conns, b)
-		return newLink(b, b), nil
-	}
+	g.proxy.balancer.all[0].links.dial = brittleLinks(g, func(b *brittle) { conns = append(conns, b) })
 	g.do(t, "GET", "/", nil)
 	receive(t, g.done)
 	conns[0].broken.Store(true)
