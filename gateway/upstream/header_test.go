@@ -181,3 +181,26 @@ func TestHTTP2TrailersWithLengthDoNotPanic(t *testing.T) {
 		t.Errorf("%s %q", res.Proto, body)
 	}
 }
+
+// TestHeadersThatWouldNotBeOne shows that what a server would not let in, a program around the gateway cannot send either.
+func TestHeadersThatWouldNotBeOne(t *testing.T) {
+	t.Parallel()
+	for i, header := range []http.Header{{"X": {"a\r\nHost: b"}}, {"X: a\r\nY": {"b"}}, {"A(": {"a"}}, {"X": {"a\x00"}}} {
+		g := newGate(t, []string{newRaw(t, func(_ net.Conn, br *bufio.Reader) {
+			if head, err := readHead(br); err == nil {
+				t.Errorf("%q arrived", head)
+			}
+		})})
+		g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header = header
+			g.serve(w, r)
+		})
+		if res := g.do(t, "GET", "/", nil); res.StatusCode != 400 {
+			t.Errorf("header %d is answered %s", i, res.Status)
+		}
+		g.wait(t, "unforwardable:1")
+	}
+	if _, err := targetOf(&http.Request{Method: "GE T", RequestURI: "/"}); err == nil {
+		t.Error("a method of two words passes")
+	}
+}

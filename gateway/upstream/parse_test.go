@@ -219,7 +219,7 @@ func answers() (all []string) {
 	headers := []string{"", "Connection: close", "Connection: keep-alive", "Connection: x, Close", "Content-Length: 5", "Content-Length: 0", "content-length:\t5 \t",
 		"Content-Length: 05\r\nX-A: b", "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6", "Content-Length: 5, 5", "Content-Length: +5",
 		"Content-Length: -5", "Content-Length: 0x5", "Content-Length: 5_0", "Content-Length:", "Content-Length: 9223372036854775807", "Content-Length: 9223372036854775808",
-		"Transfer-Encoding: chunked", "transfer-encoding:  CHUNKED ", "Transfer-Encoding: chunked\r\nTrailer: X-Sum, x-none", "Transfer-Encoding: gzip", "Transfer-Encoding: gzip, chunked",
+		"Transfer-Encoding: chunked", "transfer-encoding:  CHUNKED ", "Transfer-Encoding: chunked\r\nTrailer: X-Sum, , x-none", "Transfer-Encoding: gzip", "Transfer-Encoding: gzip, chunked",
 		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding:", "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: identity",
 		"Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: identity", "Transfer-Encoding: chunked\r\nTrailer: Content-Length"}
 	bodies := []string{"", "hello", "5\r\nhello\r\n0\r\n\r\n", "2;a=b\r\nhe\r\n3 \r\nllo\r\n000\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"}
@@ -250,7 +250,8 @@ func answers() (all []string) {
 		"5;x\ry\r\nhello\r\n0\r\n\r\n", "5;" + strings.Repeat("x", 4000) + "\r\nhello\r\n0\r\n\r\n", "5;" + strings.Repeat("x", 5000) + "\r\nhello\r\n0\r\n\r\n",
 		strings.Repeat("1;"+strings.Repeat("x", 300)+"\r\na\r\n", 100) + "0\r\n\r\n", strings.Repeat("1\r\na\r\n", 3000) + "0\r\n\r\n", "A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n",
 		"0\r\n", "0\r\n\r", "0\r\nX", "0\r\nX-Sum: 1\r\n", "0\r\nX-Sum: 1\r\n\r\n", "0\r\nX-Sum: 1\n\r\n", "0\r\nA B: 1\r\n\r\n", "0\r\n: 1\r\n\r\n", "0\r\nX: 1\r\n 2\r\n\r\n", "0\r\nnonsense\r\n\r\n", "0\r\nX: \x00\r\n\r\n",
-		"0\r\nContent-Length: 5\r\n\r\n", "0\r\nX: " + strings.Repeat("y", 5000) + "\r\n\r\n", "5\r\nhello\r\n0\r\nX: 1\r\nX: 2\r\n\r\nmore"} {
+		"0\r\nContent-Length: 5\r\n\r\n", "0\r\nX: " + strings.Repeat("y", 5000) + "\r\n\r\n", "5\r\nhello\r\n0\r\nX: 1\r\nX: 2\r\n\r\nmore",
+		"0\r\nX: " + strings.Repeat("y", 2500) + "\r\nY: " + strings.Repeat("y", 2500) + "\r\n\r\n"} {
 		all = append(all, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
 	}
 	return all
@@ -300,8 +301,8 @@ func TestAnswersAreReadAsNetHTTPReadsThem(t *testing.T) {
 // FuzzAnswer checks that whatever the gateway takes for an answer is one to net/http too, with the same end, and that it does not
 // matter in which pieces it comes.
 func FuzzAnswer(f *testing.F) {
-	for _, text := range answers() {
-		if len(text) < 1000 {
+	for i, text := range answers() {
+		if i%9 == 0 && len(text) < 1000 {
 			f.Add(text, false)
 		}
 	}

@@ -267,3 +267,18 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Errorf("%d MiB were allocated for %d MiB passed", grown>>20, (size+size/4)>>20)
 	}
 }
+
+// TestCutExchangeTakesNoConnection shows that what has been given up does not begin again.
+func TestCutExchangeTakesNoConnection(t *testing.T) {
+	t.Parallel()
+	l, err := silentLinks(t)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.drop()
+	var x exchange
+	x.cut()
+	if x.hold(l) {
+		t.Error("it has one")
+	}
+}
