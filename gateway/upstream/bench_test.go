@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -137,7 +138,7 @@ func BenchmarkAnswer(b *testing.B) {
 		if _, err := r.listen(l, http.MethodGet, headerBytes); err != nil {
 			b.Fatal(err)
 		}
-		if n, err := r.Read(buf); n != 1024 || err != io.EOF {
+		if n, err := r.Read(buf); n != 1024 || !errors.Is(err, io.EOF) {
 			b.Fatal(n, err)
 		}
 	}

@@ -153,3 +153,20 @@ func TestBodiesAtHandGoWithTheirHead(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlyAnswerOfAnUpstreamThatHangsUp shows that an answer arrives though the upstream takes no more of the body by then.
+func TestEarlyAnswerOfAnUpstreamThatHangsUp(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, []string{says(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")})
+	for range 20 {
+		conn, br := g.dial(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n")
+		go func() {
+			body := endless(5000000)
+			pass(conn, &body)
+		}()
+		if head, err := readHead(br); err != nil || head[0] != "HTTP/1.1 413 Request Entity Too Large" {
+			t.Errorf("client saw %q, %v", head, err)
+		}
+		conn.Close()
+	}
+}

@@ -22,8 +22,8 @@ func newRawTLS(t *testing.T, serve func(net.Conn, *bufio.Reader)) (address, ca s
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	certificates := s.TLS.Certificates
-	address, ca = newSecureShop(t, nil)
 	s.Close()
+	_, ca = newSecureShop(t, nil) // Whose certificate is the same.
 	raw := newRaw(t, func(conn net.Conn, _ *bufio.Reader) {
 		secure := tls.Server(conn, &tls.Config{Certificates: certificates})
 		defer secure.Close()

@@ -96,6 +96,7 @@ func theirs(method string, from io.Reader) (s seen) {
 		if res.Body != http.NoBody {
 			s.Length = res.ContentLength
 		}
+		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)
 		s.Body, s.Broken = string(body), err != nil
 		if s.Trailer = filled(res.Trailer); err == nil {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -58,7 +59,8 @@ func (x *exchange) copyBody() (cause string, err error) {
 		x.watch.expect(answer, patience)
 		n, rerr := x.res.Read(buf[:])
 		x.watch.settle(answer)
-		if rerr == io.EOF {
+		over := errors.Is(rerr, io.EOF)
+		if over {
 			x.release(true)
 		}
 		if n > 0 {
@@ -67,7 +69,7 @@ func (x *exchange) copyBody() (cause string, err error) {
 			}
 		}
 		switch {
-		case rerr == io.EOF:
+		case over:
 			return "", nil
 		case rerr == nil:
 		case x.r.Context().Err() != nil, x.body != nil && x.body.broken.Load():
