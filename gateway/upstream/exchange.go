@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +158,7 @@ func (x *exchange) stalled(s slot) {
 	x.overdue.Store(int32(s) + 1)
 	if b := x.body; b != nil && b.blocked.Load() {
 		x.waiting.Store(s == request)
-		_ = x.rc.SetReadDeadline(longAgo) // Or else the transport would wait for the client to send.
+		_ = x.rc.SetReadDeadline(longAgo) // Or else the sender would go on waiting for the client.
 	}
 	if s == reading {
 		_ = x.rc.SetWriteDeadline(longAgo)
@@ -177,10 +179,24 @@ func (x *exchange) end() {
 }
 
 // leaveBody tells an HTTP/1 server before it writes a header that the rest of the request's body is not
-// its own to read, which it would do to keep the connection.
+// its own to read, which it would do to keep the connection. A client that is still sending gets the answer all the
+// same: the server half-closes first, as it does behind a body that is too large, and waits before it closes what holds
+// unread bytes, for a reset would take from the client what it has not read yet.
 func (x *exchange) leaveBody(h http.Header) {
 	if x.body != nil && !x.body.done.Load() && x.r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}
+		_, _ = http.MaxBytesReader(serverWriter(x.w), io.NopCloser(strings.NewReader(" ")), 0).Read(make([]byte, 1))
+	}
+}
+
+// serverWriter returns the server's own writer below whatever wraps it.
+func serverWriter(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = inner.Unwrap()
 	}
 }
 
@@ -281,14 +297,7 @@ func (x *exchange) interim() {
 	if !x.r.ProtoAtLeast(1, 1) {
 		return // HTTP/1.0 knows no interim answers.
 	}
-	w := x.w
-	for {
-		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = inner.Unwrap()
-	}
+	w := serverWriter(x.w)
 	h := w.Header()
 	kept := maps.Clone(h)
 	clear(h)
