@@ -46,8 +46,16 @@ func (x *exchange) answer() {
 // flushed as it comes, the header first. The connection is given up before the last bytes are handed on, so that the next
 // request of a client that waits for them finds it.
 func (x *exchange) copyBody() (cause string, err error) {
-	buf := x.p.buffers.Get().(*[bufferSize]byte)
-	defer x.p.buffers.Put(buf)
+	var buf []byte
+	if x.res.length < download {
+		b := x.p.buffers.Get().(*[bufferSize]byte)
+		defer x.p.buffers.Put(b)
+		buf = b[:]
+	} else {
+		b := x.p.long.Get().(*[longSize]byte)
+		defer x.p.long.Put(b)
+		buf = b[:]
+	}
 	patience, stream := x.p.cfg.IdleBody, x.res.length < 0
 	if stream {
 		patience = x.p.cfg.IdleStream
@@ -57,7 +65,7 @@ func (x *exchange) copyBody() (cause string, err error) {
 	}
 	for {
 		x.watch.expect(answer, patience)
-		n, rerr := x.res.Read(buf[:])
+		n, rerr := x.res.Read(buf)
 		x.watch.settle(answer)
 		over := errors.Is(rerr, io.EOF)
 		if over {
