@@ -60,7 +60,7 @@ func (a *attempt) ask(l *link, host string) error {
 	}
 	var body []byte
 	if b := x.body; b != nil {
-		h.length, h.trailer = b.left, b.trailer
+		h.length, h.trailers = b.left, names(b.trailer)
 		// An upstream that refuses the body would otherwise have to guess whether it comes all the same.
 		h.last = b.call != nil
 		if body = b.atHand(); body != nil {

@@ -17,9 +17,9 @@ var errHeader = errors.New("the header cannot be sent as it came")
 type head struct {
 	method, target, host string
 	header               http.Header
-	trailer              http.Header // Announced, if the body is chunked.
-	length               int64       // Of the body; negative if it is chunked.
-	last                 bool        // The connection is to be closed afterwards.
+	length               int64    // Of the body; negative if it is chunked.
+	trailers             []string // Those that are announced, if it is.
+	last                 bool     // The connection is to be closed afterwards.
 }
 
 // sheet is a buffer for heads.
@@ -54,9 +54,8 @@ func (p *sheet) write(h *head) error {
 	switch {
 	case h.length < 0:
 		p.field("Transfer-Encoding", "chunked")
-		if len(h.trailer) > 0 {
-			p.names = append(p.names[:0], names(h.trailer)...)
-			p.field("Trailer", strings.Join(p.names, ","))
+		if len(h.trailers) > 0 {
+			p.field("Trailer", strings.Join(h.trailers, ","))
 		}
 	case h.length > 0 || h.method == http.MethodPost || h.method == http.MethodPut || h.method == http.MethodPatch:
 		p.text = append(p.text, "Content-Length: "...)
