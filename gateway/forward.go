@@ -101,8 +101,10 @@ func (g *Gateway) forward(c echo.Context) error {
 			short(x, r, http.StatusRequestEntityTooLarge)
 			return nil
 		}
-		// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
-		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		if r.ContentLength < 0 {
+			// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
+			r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		}
 	}
 	x.route.proxy.Forward(x, r, g.meta(r, j))
 	return nil
