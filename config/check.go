@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -22,6 +23,7 @@ func (w *walker) check(c *Config) {
 	w.checkRoutes(c)
 	w.checkEvidence(c)
 	w.checkRedis(c)
+	w.checkUpdate(c)
 	switch {
 	case slices.Contains(owned, c.CountryHeader):
 		w.report(fmt.Sprintf("country_header %s has another meaning here; write another, such as X-Country-Code", c.CountryHeader), &c.CountryHeader)
@@ -97,6 +99,22 @@ func (w *walker) checkRedis(c *Config) {
 	servers := map[string]any{}
 	for i := range r.Addrs {
 		w.unique(servers, r.Addrs[i], &r.Addrs[i], "server %s is named twice, first on line %d; name it once")
+	}
+}
+
+// checkUpdate reports what would send the license key in the open, and what would be fetched for nothing.
+func (w *walker) checkUpdate(c *Config) {
+	u := &c.GeoIP.Update
+	if u.URL != nil && u.URL.Scheme != "https" && !loopback(net.JoinHostPort(u.URL.Hostname(), "0")) {
+		w.report(fmt.Sprintf("url %s would have the license key sent without encryption; write https", u.URL), &u.URL)
+	}
+	seen := map[string]any{}
+	for i, edition := range u.Editions {
+		fresh := w.unique(seen, edition, &u.Editions[i], "edition %s is named twice, first on line %d; name it once")
+		file := filepath.Join(u.Dir, edition+".mmdb")
+		if fresh && edition != "" && !slices.Contains(append(slices.Clone(c.GeoIP.Databases), c.GeoIP.Anonymous), file) {
+			w.warn(fmt.Sprintf("%s is fetched, and nothing asks %s; name that file under geoip.databases or geoip.anonymous", edition, file), &u.Editions[i])
+		}
 	}
 }
 

@@ -64,6 +64,19 @@ type GeoIP struct {
 	Overrides map[netip.Prefix]string `yaml:"overrides" key:"network" format:"country" example:"{203.0.113.0/24: US}" doc:"Networks whose country is known better: stronger than any database, and than private_networks in the policy."`
 	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP database, for the policy's anonymized."`
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
+	Update    Update                  `yaml:"update" doc:"Has databases fetched from MaxMind, and kept current. Left out: they are for the operator to replace."`
+}
+
+// Update is how databases are kept current. Nothing is fetched if Editions is empty.
+type Update struct {
+	AccountID      string        `yaml:"account_id" format:"account" required:"true" example:"123456" doc:"Account ID at MaxMind."`
+	LicenseKeyFile string        `yaml:"license_key_file" format:"file" required:"true" example:"maxmind.key" doc:"File with a license key of that account. It must not be readable by everyone."`
+	Editions       []string      `yaml:"editions" format:"edition" required:"true" example:"[GeoLite2-Country]" doc:"MaxMind's names of the databases to fetch. Each becomes EDITION.mmdb in dir; databases and anonymous name which are asked."`
+	Dir            string        `yaml:"dir" format:"file" default:"." doc:"Folder of the fetched databases, which the gateway must be able to write to. A dot is the folder of this file."`
+	Every          time.Duration `yaml:"every" format:"duration" default:"24h" min:"1h" doc:"How often to ask for a newer database, give or take a tenth."`
+	URL            *url.URL      `yaml:"url" format:"url" default:"https://download.maxmind.com" doc:"Server to ask: MaxMind's, or a mirror that answers alike. Only one on this machine may do without https."`
+
+	LicenseKey Secret
 }
 
 // Refusal is what a refused buyer is told beside the refusal itself. What the files hold is for the gateway to check.
