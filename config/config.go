@@ -11,7 +11,7 @@ import (
 // descriptions: the loader, the environment variables and the JSON Schema all come from them.
 type Config struct {
 	Listen         string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
-	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
+	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate, from files, which are watched and swapped without a restart, or from an authority. Left out: plain HTTP."`
 	HTTP2Cleartext bool     `yaml:"http2_cleartext" format:"switch" default:"false" doc:"Whether HTTP/2 is spoken without TLS too, to clients that begin with it (prior knowledge), as balancers do. HTTP/2 over TLS needs no switch."`
 	ClientIP       ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
 	Routes         []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
@@ -33,11 +33,29 @@ type Config struct {
 	warnings []Problem
 }
 
-// TLS is the gateway's own certificate. Both files are set, or neither.
+// TLS is the gateway's own certificate. Both files are set, or neither; neither with ACME.
 type TLS struct {
 	CertFile string `yaml:"cert_file" format:"file" example:"tls.crt" doc:"Certificate chain, PEM, leaf first."`
 	KeyFile  string `yaml:"key_file" format:"file" example:"tls.key" doc:"Private key of the certificate, PEM."`
+	ACME     ACME   `yaml:"acme" doc:"Has certificates issued for the hosts that routes name, and renewed, instead of the files."`
 }
+
+// On reports whether the public listener speaks TLS.
+func (t *TLS) On() bool { return t.CertFile != "" || t.ACME.On() }
+
+// ACME is where certificates are issued (RFC 8555). None are if Email is empty.
+type ACME struct {
+	Email        string   `yaml:"email" format:"email" required:"true" example:"webmaster@shop.example" doc:"Whom the authority writes to about its certificates. To name it is to accept the authority's terms of service."`
+	DirectoryURL *url.URL `yaml:"directory_url" format:"url" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"Directory of the certificate authority. It must reach the gateway on port 443 of every host (tls-alpn-01, RFC 8737)."`
+	CAFile       string   `yaml:"ca_file" format:"file" example:"authority.pem" doc:"Certificates that the authority's own server is verified against, PEM. Left out: the system's."`
+	Dir          string   `yaml:"dir" format:"file" default:"acme" doc:"Folder of account, keys and certificates, made if it is not there. With redis it has a copy of the certificates alone, for a start without Redis."`
+	SecretFile   string   `yaml:"secret_file" format:"file" example:"acme.secret" doc:"File with a secret by which all that is kept in Redis is encrypted, the same on every replica. It must not be readable by everyone."`
+
+	Secret Secret
+}
+
+// On reports whether certificates are issued.
+func (a *ACME) On() bool { return a.Email != "" }
 
 // ClientIP says whom the gateway believes about the buyer's address.
 type ClientIP struct {
@@ -78,6 +96,9 @@ type Update struct {
 
 	LicenseKey Secret
 }
+
+// On reports whether databases are fetched.
+func (u *Update) On() bool { return len(u.Editions) > 0 }
 
 // Refusal is what a refused buyer is told beside the refusal itself. What the files hold is for the gateway to check.
 type Refusal struct {

@@ -92,6 +92,10 @@ var formats = map[string]format{
 		"a number", "write a whole one, such as 100",
 		regexp.MustCompile(`^(0|[1-9][0-9]*)$`), "integer", parseCount,
 	},
+	"email": {
+		"an e-mail address", "write one such as webmaster@shop.example",
+		regexp.MustCompile(`^[^\s@<>"(),:;\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`), "", verbatim,
+	},
 	"account": {
 		"an account ID", "write the digits that MaxMind shows for the account, such as 123456",
 		regexp.MustCompile(`^[1-9][0-9]{0,17}$`), "integer", verbatim,
