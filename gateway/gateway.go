@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,8 @@ type Gateway struct {
 	ready         atomic.Bool
 	running       atomic.Int64 // exchanges, upgraded ones too
 	watched       []watched
-	serving       func() // told once
+	renew         func(context.Context) // keeps the databases current until the context ends
+	serving       func()                // told once
 }
 
 // watched are files, and what reads them again.
@@ -59,7 +61,9 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})
 		}
-		if err = errors.Join(g.listen(cfg), g.keep(opts)); err == nil {
+		var stale error
+		g.renew, stale = g.renewDatabases(opts)
+		if err = errors.Join(stale, g.listen(cfg), g.keep(opts)); err == nil {
 			err = g.join(opts)
 		}
 	}

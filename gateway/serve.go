@@ -34,6 +34,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
+	serving.Go(func() { g.renew(alive) })
 	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
