@@ -1,0 +1,225 @@
+package acme
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// Config says who is to issue certificates for what.
+type Config struct {
+	// Hosts are the names that need a certificate. Whoever connects without a name is shown that of the first.
+	Hosts []string
+	// Email is whom the authority writes to. To give it is to accept the authority's terms of service.
+	Email string
+	// DirectoryURL is where the authority's directory is.
+	DirectoryURL string
+	// CAFile has the certificates, PEM, by which the authority's own server is verified; empty means those of the system.
+	CAFile string
+	// Dir is where everything is kept or, with a Store, a copy of the certificates. It is made if it is not there.
+	Dir string
+	// Secret encrypts what is kept in the Store; empty means that it is kept as it is.
+	Secret string
+	// Listen is the address on which the connections arrive that TLS is for. It must be listened on before Run.
+	Listen net.Addr
+}
+
+// Options are what a Manager takes from its surroundings. The zero Options are usable.
+type Options struct {
+	// Logger is told what changes and what fails; nil means nobody is.
+	Logger *slog.Logger
+	// Store is where certificates are kept for all replicas; nil means in the folder.
+	Store Store
+	// Random returns numbers from 0 to below 1, which spread the times at which replicas try again; nil means math/rand.
+	Random func() float64
+}
+
+// Manager has certificates issued and renewed.
+type Manager struct {
+	hosts  []string
+	log    *slog.Logger
+	random func() float64
+	config *certmagic.Config
+	cache  *certmagic.Cache
+	first  time.Duration // pause after a failure
+}
+
+const (
+	firstPause = time.Minute // after a failure; each one more doubles it
+	lastPause  = 6 * time.Hour
+)
+
+// New returns a Manager, which has no certificate before Run. Whoever is done with it calls Close. Its error says what is
+// wrong with the configuration.
+func New(cfg Config, opts Options) (*Manager, error) {
+	return newManager(cfg, opts, certmagic.CacheOptions{})
+}
+
+func newManager(cfg Config, opts Options, timing certmagic.CacheOptions) (*Manager, error) {
+	at, ok := cfg.Listen.(*net.TCPAddr)
+	if !ok {
+		return nil, fmt.Errorf("certificates cannot be issued for %v, which is no TCP port; listen on one", cfg.Listen)
+	}
+	roots, err := authorities(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{hosts: cfg.Hosts, log: opts.Logger, random: opts.Random, first: firstPause}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if m.random == nil {
+		m.random = rand.Float64
+	}
+	logger := bridge(m.log)
+	settings := certmagic.Config{
+		DefaultServerName: cfg.Hosts[0], Logger: logger, Storage: &certmagic.FileStorage{Path: cfg.Dir},
+		// What OCSP told, renewal information (RFC 9773) tells now; one host less to ask.
+		OCSP: certmagic.OCSPConfig{DisableStapling: true},
+	}
+	if opts.Store != nil {
+		settings.LocalCache = settings.Storage
+		if settings.Storage, err = newShared(opts.Store, cfg.Secret); err != nil {
+			return nil, err
+		}
+	}
+	timing.GetConfigForCert = func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil }
+	timing.Logger = logger
+	m.cache = certmagic.NewCache(timing)
+	m.config = certmagic.New(m.cache, settings)
+	m.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.config, certmagic.ACMEIssuer{
+		CA: cfg.DirectoryURL, Email: cfg.Email, Agreed: true, TrustedRoots: roots, Logger: logger, DisableHTTPChallenge: true,
+		// The library would listen there itself, if nobody did.
+		ListenHost: at.IP.String(), AltTLSALPNPort: at.Port,
+	})}
+	return m, nil
+}
+
+// authorities reads the certificates by which a server is verified; nil stands for those of the system.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("CA file: %w; name a readable file of CA certificates", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("CA file %s has no certificate in it; it must hold CA certificates as PEM", file)
+	}
+	return pool, nil
+}
+
+// Close ends what watches over the certificates, which can be used until they expire. Run must have ended.
+func (m *Manager) Close() { m.cache.Stop() }
+
+// Run loads the certificates that are kept, has those that are missing issued, and all of them renewed, until the context
+// ends.
+func (m *Manager) Run(ctx context.Context) {
+	said := map[string]string{}
+	open := slices.Clone(m.hosts)
+	for pause := m.first; ; pause = min(2*pause, lastPause) {
+		open = slices.DeleteFunc(open, func(host string) bool { return m.manage(ctx, host, said) })
+		wait := time.Duration(float64(pause) * (0.9 + 0.2*m.random()))
+		if len(open) == 0 {
+			<-ctx.Done() // what is managed is renewed by the library
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// manage tries to have a host's certificate in use. It reports whether the library sees to the rest.
+func (m *Manager) manage(ctx context.Context, host string, said map[string]string) bool {
+	err := m.config.ManageSync(ctx, []string{host})
+	if err != nil && ctx.Err() == nil && said[host] != err.Error() {
+		said[host] = err.Error()
+		what := "no certificate can be had, and it is tried again"
+		if m.has(host) {
+			what = "the certificate cannot be renewed, the one in use stays and it is tried again"
+		}
+		m.log.Error("certificate not issued", slog.String("host", host), slog.String("consequence", what), slog.Any("error", err))
+	}
+	if err == nil {
+		m.log.Info("certificate in use", slog.String("host", host))
+	}
+	return err == nil || ctx.Err() != nil
+}
+
+// challengeProtocol is what an authority asks for to see that a host is the gateway's (RFC 8737 section 6.2).
+const challengeProtocol = "acme-tls/1"
+
+// Certificate is a certificate in use.
+type Certificate struct {
+	Host string
+	// NotAfter is when it expires; zero if there is none.
+	NotAfter time.Time
+}
+
+// Certificates returns one for each of the hosts, in their order.
+func (m *Manager) Certificates() []Certificate {
+	all := make([]Certificate, len(m.hosts))
+	for i, host := range m.hosts {
+		all[i].Host = host
+		for _, c := range m.cache.AllMatchingCertificates(host) {
+			if c.Leaf != nil && c.Leaf.NotAfter.After(all[i].NotAfter) {
+				all[i].NotAfter = c.Leaf.NotAfter
+			}
+		}
+	}
+	return all
+}
+
+// Missing returns the first host without a certificate that is good at an instant; ok is false if there is none such.
+func (m *Manager) Missing(now time.Time) (host string, ok bool) {
+	for _, c := range m.Certificates() {
+		if !c.NotAfter.After(now) {
+			return c.Host, true
+		}
+	}
+	return "", false
+}
+
+func (m *Manager) has(host string) bool { return len(m.cache.AllMatchingCertificates(host)) > 0 }
+
+// TLS returns what a listener speaks. A connection on which the authority looks whether the host is the gateway's speaks
+// nothing else, and net/http has nothing to say on it.
+func (m *Manager) TLS() *tls.Config {
+	challenge := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{challengeProtocol}, GetCertificate: m.certificate}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: m.certificate,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if slices.Equal(hello.SupportedProtos, challenge.NextProtos) {
+				return challenge, nil
+			}
+			return nil, nil
+		},
+	}
+}
+
+var errStranger = errors.New("there is no certificate for this name")
+
+// certificate finds that of a host. Whoever asks for another name, of which there is no end, causes no work.
+func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if hello.ServerName != "" && !slices.Contains(m.hosts, lower(hello.ServerName)) {
+		return nil, errStranger
+	}
+	return m.config.GetCertificate(hello)
+}
