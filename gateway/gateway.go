@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gate451/config"
+	"gate451/gateway/acme"
 	"gate451/gateway/upstream"
 	"gate451/gateway/watch"
 	"gate451/rules"
@@ -23,11 +25,13 @@ type Gateway struct {
 	*Enforcer
 	registry *prometheus.Registry
 	routes   *routes
-	certs    *certificates // nil without TLS
+	certs    *certificates // nil without files of one
+	issued   *acme.Manager // nil without an authority
 
 	public, admin net.Listener
 	ready         atomic.Bool
-	running       atomic.Int64 // exchanges, upgraded ones too
+	running       atomic.Int64   // exchanges, upgraded ones too
+	roots         *x509.CertPool // by which an authority is verified
 	watched       []watched
 	renew         func(context.Context) // keeps the databases current until the context ends
 	serving       func()                // told once
@@ -64,7 +68,9 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		var stale error
 		g.renew, stale = g.renewDatabases(opts)
 		if err = errors.Join(stale, g.listen(cfg), g.keep(opts)); err == nil {
-			err = g.join(opts)
+			if err = g.join(opts); err == nil {
+				err = g.certify()
+			}
 		}
 	}
 	if err != nil {
@@ -107,6 +113,9 @@ func (g *Gateway) load(cfg *config.Config, opts Options) error {
 	if cfg.TLS.CertFile != "" {
 		g.certs, errs[2] = loadCertificates(cfg, opts.Logger)
 	}
+	if cfg.TLS.ACME.On() {
+		g.roots, errs[2] = authority(cfg)
+	}
 	return errors.Join(errs[:]...)
 }
 
@@ -136,6 +145,9 @@ func (g *Gateway) Close() {
 	}
 	if g.routes != nil {
 		g.routes.close()
+	}
+	if g.issued != nil {
+		g.issued.Close()
 	}
 	if g.Enforcer != nil {
 		if g.fleet != nil {

@@ -125,7 +125,7 @@ func (a *authority) orders() int { return strings.Count(a.log.String(), "Added o
 // roots returns the certificate that the authority issues by, which is another one each time that it starts.
 func (a *authority) roots() *x509.CertPool {
 	a.t.Helper()
-	own, err := authorities(a.file("ca.pem"))
+	own, err := Roots(a.file("ca.pem"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -250,9 +250,12 @@ func listen(t testing.TB) net.Listener {
 func open(t testing.TB, ln net.Listener, a *authority, dir string, store Store, change func(*Manager), hosts ...string) *site {
 	t.Helper()
 	s := &site{t: t, ln: ln}
-	var err error
+	roots, err := Roots(a.file("ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.Manager, err = newManager(
-		Config{Hosts: hosts, Email: "webmaster@" + hosts[0], DirectoryURL: a.url, CAFile: a.file("ca.pem"), Dir: dir, Secret: "s3cret", Listen: ln.Addr()},
+		Config{Hosts: hosts, Email: "webmaster@" + hosts[0], DirectoryURL: a.url, Roots: roots, Dir: dir, Secret: "s3cret", Listen: ln.Addr()},
 		Options{Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Store: store}, certmagic.CacheOptions{RenewCheckInterval: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ type Config struct {
 	Email string
 	// DirectoryURL is where the authority's directory is.
 	DirectoryURL string
-	// CAFile has the certificates, PEM, by which the authority's own server is verified; empty means those of the system.
-	CAFile string
+	// Roots verify the authority's own server; nil means those of the system.
+	Roots *x509.CertPool
 	// Dir is where everything is kept or, with a Store, a copy of the certificates. It is made if it is not there.
 	Dir string
 	// Secret encrypts what is kept in the Store; empty means that it is kept as it is.
@@ -70,10 +70,6 @@ func newManager(cfg Config, opts Options, timing certmagic.CacheOptions) (*Manag
 	if !ok {
 		return nil, fmt.Errorf("certificates cannot be issued for %v, which is no TCP port; listen on one", cfg.Listen)
 	}
-	roots, err := authorities(cfg.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	m := &Manager{hosts: cfg.Hosts, log: opts.Logger, random: opts.Random, first: firstPause}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -89,34 +85,37 @@ func newManager(cfg Config, opts Options, timing certmagic.CacheOptions) (*Manag
 	}
 	if opts.Store != nil {
 		settings.LocalCache = settings.Storage
-		if settings.Storage, err = newShared(opts.Store, cfg.Secret); err != nil {
+		shared, err := newShared(opts.Store, cfg.Secret)
+		if err != nil {
 			return nil, err
 		}
+		settings.Storage = shared
 	}
 	timing.GetConfigForCert = func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil }
 	timing.Logger = logger
 	m.cache = certmagic.NewCache(timing)
 	m.config = certmagic.New(m.cache, settings)
 	m.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.config, certmagic.ACMEIssuer{
-		CA: cfg.DirectoryURL, Email: cfg.Email, Agreed: true, TrustedRoots: roots, Logger: logger, DisableHTTPChallenge: true,
+		CA: cfg.DirectoryURL, Email: cfg.Email, Agreed: true, TrustedRoots: cfg.Roots, Logger: logger, DisableHTTPChallenge: true,
 		// The library would listen there itself, if nobody did.
 		ListenHost: at.IP.String(), AltTLSALPNPort: at.Port,
 	})}
 	return m, nil
 }
 
-// authorities reads the certificates by which a server is verified; nil stands for those of the system.
-func authorities(file string) (*x509.CertPool, error) {
+// Roots reads the certificates by which an authority's server is verified; without a file it returns nil, for those of the
+// system.
+func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("CA file: %w; name a readable file of CA certificates", err)
+		return nil, fmt.Errorf("%w; name a readable file of CA certificates", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("CA file %s has no certificate in it; it must hold CA certificates as PEM", file)
+		return nil, fmt.Errorf("%s has no certificate in it; it must hold CA certificates as PEM", file)
 	}
 	return pool, nil
 }

@@ -173,15 +173,16 @@ func TestManagersThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	tcp := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
-	for want, cfg := range map[string]Config{
-		"which is no TCP port; listen on one":     {Listen: &net.UnixAddr{Name: "socket"}},
-		"name a readable file of CA certificates": {Listen: tcp, CAFile: filepath.Join(dir, "none")},
-		"has no certificate in it; it must hold":  {Listen: tcp, CAFile: empty},
-	} {
-		cfg.Hosts = []string{"a.example"}
-		if _, err := New(cfg, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := New(Config{Hosts: []string{"a.example"}, Listen: &net.UnixAddr{Name: "socket"}}, Options{}); err == nil || !strings.Contains(err.Error(), "which is no TCP port; listen on one") {
+		t.Errorf("a socket of another kind: %v", err)
+	}
+	for file, want := range map[string]string{filepath.Join(dir, "none"): "name a readable file of CA certificates", empty: "has no certificate in it; it must hold"} {
+		if _, err := Roots(file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+	if roots, err := Roots(""); roots != nil || err != nil {
+		t.Errorf("no file: %v, %v", roots, err)
 	}
 	m, err := New(Config{Listen: tcp, Hosts: []string{"a.example"}, Dir: dir, DirectoryURL: "https://127.0.0.1:1/dir", Email: "a@b.example"}, Options{})
 	if err != nil {
