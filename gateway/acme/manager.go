@@ -78,6 +78,10 @@ func newManager(cfg Config, opts Options, timing certmagic.CacheOptions) (*Manag
 		m.random = rand.Float64
 	}
 	logger := bridge(m.log)
+	host := at.IP.String()
+	if at.Zone != "" {
+		host += "%" + at.Zone
+	}
 	settings := certmagic.Config{
 		DefaultServerName: cfg.Hosts[0], Logger: logger, Storage: &certmagic.FileStorage{Path: cfg.Dir},
 		// What OCSP told, renewal information (RFC 9773) tells now; one host less to ask.
@@ -98,7 +102,7 @@ func newManager(cfg Config, opts Options, timing certmagic.CacheOptions) (*Manag
 	m.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.config, certmagic.ACMEIssuer{
 		CA: cfg.DirectoryURL, Email: cfg.Email, Agreed: true, TrustedRoots: cfg.Roots, Logger: logger, DisableHTTPChallenge: true,
 		// The library would listen there itself, if nobody did.
-		ListenHost: at.IP.String(), AltTLSALPNPort: at.Port,
+		ListenHost: host, AltTLSALPNPort: at.Port,
 	})}
 	return m, nil
 }

@@ -172,7 +172,7 @@ func (u *Updater) tell(r *Report) {
 
 // renew asks whether there is a newer database, and puts it in place.
 func (u *Updater) renew(ctx context.Context, edition string, e *entry, keep func() error) (Result, time.Time, error) {
-	newest, err := u.newest(ctx, edition, e)
+	newest, at, err := u.newest(ctx, edition, e)
 	if err != nil {
 		return Failed, time.Time{}, err
 	}
@@ -184,6 +184,7 @@ func (u *Updater) renew(ctx context.Context, edition string, e *entry, keep func
 		return Failed, time.Time{}, err
 	}
 	if sum == e.Archive {
+		e.Modified = at
 		return Unchanged, time.Time{}, nil // published anew, with nothing new in it
 	}
 	part := filepath.Join(u.cfg.Dir, partName+edition)
@@ -210,19 +211,19 @@ func (u *Updater) renew(ctx context.Context, edition string, e *entry, keep func
 	return Updated, built, nil
 }
 
-// newest asks whether the database in place is the newest that there is. One of which it is not known when it was published
-// is not.
-func (u *Updater) newest(ctx context.Context, edition string, e *entry) (bool, error) {
+// newest asks whether the database in place is the newest that there is, and otherwise when that was published. One of which
+// it is not known when it was published is not.
+func (u *Updater) newest(ctx context.Context, edition string, e *entry) (newest bool, at time.Time, err error) {
 	answer, err := u.ask(ctx, http.MethodHead, u.permalink(edition, "tar.gz"), e.Modified)
 	if err != nil {
-		return false, err
+		return false, at, err
 	}
 	_ = answer.Body.Close() // the answer to HEAD has none
 	if answer.StatusCode == http.StatusNotModified {
-		return true, nil
+		return true, at, nil
 	}
-	at := modified(answer)
-	return !e.Modified.IsZero() && !at.IsZero() && !at.After(e.Modified), nil
+	at = modified(answer)
+	return !e.Modified.IsZero() && !at.IsZero() && !at.After(e.Modified), at, nil
 }
 
 // ahead is how far the clocks of MaxMind and of this machine may differ.

@@ -37,6 +37,7 @@ func TestANewerDatabaseIsPutInPlace(t *testing.T) {
 		{"a newer one", func() { s.publish(published(t, edition, monday), next); st.now = next.AddDate(0, 0, 1) }, WhenDue, Updated, monday, aDownload},
 		{"after a restart", func() { st = s.station(t, st.cfg.Dir); st.now = next.AddDate(0, 0, 1) }, WhenDue, Waiting, monday, nothing},
 		{"published anew with nothing new", func() { s.publish(s.archive, next.AddDate(0, 0, 1)) }, Anyway, Unchanged, monday, aSecondSum},
+		{"and only looked at from then on", func() {}, Anyway, Unchanged, monday, aLook},
 		{"somebody has deleted it", func() { os.Remove(st.cfg.Path(edition)) }, WhenDue, Updated, monday, aDownload},
 		{"somebody has put another one there", func() {
 			if err := os.WriteFile(st.cfg.Path(edition), database(t, edition, friday), 0o600); err != nil {
