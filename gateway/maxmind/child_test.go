@@ -80,7 +80,7 @@ func TestKilledBetweenSteps(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.publish(published(t, edition, monday), monday)
-			cmd := s.child(t, st.cfg.Dir, step)
+			cmd, started := s.child(t, st.cfg.Dir, step), make(chan struct{})
 			s.answers(func(w http.ResponseWriter, r *http.Request, suffix string) bool {
 				asked := r.Method + " " + suffix
 				if asked != step && (step != "middle" || asked != "GET tar.gz") {
@@ -90,12 +90,17 @@ func TestKilledBetweenSteps(t *testing.T) {
 					_, _ = w.Write(s.archive[:len(s.archive)/2])
 					_ = http.NewResponseController(w).Flush()
 				}
+				<-started
 				_ = cmd.Process.Kill()
 				<-r.Context().Done()
 				return true
 			})
-			if out, err := cmd.CombinedOutput(); err == nil {
-				t.Fatalf("it was not killed: %s", out)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			close(started)
+			if err := cmd.Wait(); err == nil {
+				t.Fatal("it was not killed")
 			}
 			s.answers(nil)
 			s.took()

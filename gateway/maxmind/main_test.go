@@ -45,9 +45,15 @@ const (
 // monday is when the clock of the tests stands.
 var monday = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// database makes one of a type that was built at a time.
+var databases sync.Map // that were made, as it takes a while
+
+// database makes one of a type that was built at a time. It must not be changed.
 func database(t testing.TB, is string, built time.Time) []byte {
 	t.Helper()
+	name := is + built.String()
+	if made, ok := databases.Load(name); ok {
+		return made.([]byte)
+	}
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: is, BuildEpoch: built.Unix(), RecordSize: 24, Description: map[string]string{"en": "A test database"}, Languages: []string{"en"}})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +66,7 @@ func database(t testing.TB, is string, built time.Time) []byte {
 	if _, err := tree.WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
+	databases.Store(name, file.Bytes())
 	return file.Bytes()
 }
 
@@ -184,6 +191,13 @@ func (s *server) publish(archive []byte, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.archive, s.modified = archive, at
+}
+
+// lies has the server name a checksum that is not the archive's; the right one again if it is empty.
+func (s *server) lies(sum string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sum = sum
 }
 
 // answers has a function answer in place of the server; it returns false for what it leaves to the server.

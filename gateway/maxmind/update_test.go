@@ -161,8 +161,8 @@ func TestWhatIsNoGoodChangesNothing(t *testing.T) {
 				}
 			}
 		}), "the archive", 0},
-		"a wrong checksum":   {func(s *server) { s.publish(good, monday); s.sum = strings.Repeat("ab", 32) }, "the archive is not the one that its checksum is of", 0},
-		"no checksum":        {func(s *server) { s.publish(good, monday); s.sum = "none today" }, "the checksum is none", 0},
+		"a wrong checksum":   {func(s *server) { s.publish(good, monday); s.lies(strings.Repeat("ab", 32)) }, "the archive is not the one that its checksum is of", 0},
+		"no checksum":        {func(s *server) { s.publish(good, monday); s.lies("none today") }, "the checksum is none", 0},
 		"a host in the open": {redirect("http://storage.example/object"), "it redirects to http://storage.example, which is not encrypted", 0},
 		"a file":             {redirect("file:///etc/passwd"), "it redirects to file://, which is not encrypted", 0},
 		"a circle":           {func(s *server) { redirect(s.URL + "/geoip/databases/" + edition + "/download?suffix=tar.gz")(s) }, "it redirects more than 5 times", 0},
@@ -228,7 +228,7 @@ func TestWhatIsNoGoodChangesNothing(t *testing.T) {
 				}
 			}
 			s.answers(nil)
-			s.sum = ""
+			s.lies("")
 			s.publish(published(t, edition, monday.Add(time.Hour)), st.now)
 			if r := st.asks(AtOnce); r.Result != Updated {
 				t.Errorf("the next good one is not taken: %+v", r)
