@@ -130,16 +130,17 @@ func (m *Manager) Close() { m.cache.Stop() }
 // Run loads the certificates that are kept, has those that are missing issued, and all of them renewed, until the context
 // ends.
 func (m *Manager) Run(ctx context.Context) {
-	said := map[string]string{}
-	open := slices.Clone(m.hosts)
+	var open []*pending
+	for _, host := range m.hosts {
+		open = append(open, &pending{host: host})
+	}
 	for pause := m.first; ; pause = min(2*pause, lastPause) {
-		open = slices.DeleteFunc(open, func(host string) bool { return m.manage(ctx, host, said) })
-		wait := time.Duration(float64(pause) * (0.9 + 0.2*m.random()))
+		open = slices.DeleteFunc(open, func(p *pending) bool { return m.manage(ctx, p) })
 		if len(open) == 0 {
 			<-ctx.Done() // what is managed is renewed by the library
 			return
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(time.Duration(float64(pause) * (0.9 + 0.2*m.random())))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -149,21 +150,36 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 }
 
+// pending is a host that has no good certificate yet.
+type pending struct {
+	host  string
+	tries int
+	said  string // what was last wrong
+}
+
 // manage tries to have a host's certificate in use. It reports whether the library sees to the rest.
-func (m *Manager) manage(ctx context.Context, host string, said map[string]string) bool {
-	err := m.config.ManageSync(ctx, []string{host})
-	if err != nil && ctx.Err() == nil && said[host] != err.Error() {
-		said[host] = err.Error()
-		what := "no certificate can be had, and it is tried again"
-		if m.has(host) {
-			what = "the certificate cannot be renewed, the one in use stays and it is tried again"
+func (m *Manager) manage(ctx context.Context, p *pending) bool {
+	if m.has(p.host) && !m.good(p.host, time.Now()) {
+		m.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: p.host}}) // or else nothing would be done, as there is one
+	}
+	// The library tries less and less, told how often it has: in the end without saying which certificate is replaced, which
+	// an authority may not know.
+	tries := p.tries
+	p.tries++
+	err := m.config.ManageSync(context.WithValue(ctx, certmagic.AttemptsCtxKey, &tries), []string{p.host})
+	good := m.good(p.host, time.Now())
+	if err != nil && ctx.Err() == nil && p.said != err.Error() {
+		p.said = err.Error()
+		consequence := "nobody can connect to this host, and it is tried again"
+		if good {
+			consequence = "the certificate in use stays, and it is tried again"
 		}
-		m.log.Error("certificate not issued", slog.String("host", host), slog.String("consequence", what), slog.Any("error", err))
+		m.log.Error("certificate not issued", slog.String("host", p.host), slog.String("consequence", consequence), slog.Any("error", err))
 	}
-	if err == nil {
-		m.log.Info("certificate in use", slog.String("host", host))
+	if good {
+		m.log.Info("certificate in use", slog.String("host", p.host), slog.Time("expires", m.notAfter(p.host)))
 	}
-	return err == nil || ctx.Err() != nil
+	return good || ctx.Err() != nil
 }
 
 // challengeProtocol is what an authority asks for to see that a host is the gateway's (RFC 8737 section 6.2).
@@ -180,27 +196,34 @@ type Certificate struct {
 func (m *Manager) Certificates() []Certificate {
 	all := make([]Certificate, len(m.hosts))
 	for i, host := range m.hosts {
-		all[i].Host = host
-		for _, c := range m.cache.AllMatchingCertificates(host) {
-			if c.Leaf != nil && c.Leaf.NotAfter.After(all[i].NotAfter) {
-				all[i].NotAfter = c.Leaf.NotAfter
-			}
-		}
+		all[i] = Certificate{host, m.notAfter(host)}
 	}
 	return all
 }
 
 // Missing returns the first host without a certificate that is good at an instant; ok is false if there is none such.
 func (m *Manager) Missing(now time.Time) (host string, ok bool) {
-	for _, c := range m.Certificates() {
-		if !c.NotAfter.After(now) {
-			return c.Host, true
+	for _, host := range m.hosts {
+		if !m.good(host, now) {
+			return host, true
 		}
 	}
 	return "", false
 }
 
 func (m *Manager) has(host string) bool { return len(m.cache.AllMatchingCertificates(host)) > 0 }
+
+func (m *Manager) good(host string, now time.Time) bool { return m.notAfter(host).After(now) }
+
+// notAfter is when the last of a host's certificates expires; zero if there is none.
+func (m *Manager) notAfter(host string) (last time.Time) {
+	for _, c := range m.cache.AllMatchingCertificates(host) {
+		if c.Leaf != nil && c.Leaf.NotAfter.After(last) {
+			last = c.Leaf.NotAfter
+		}
+	}
+	return last
+}
 
 // TLS returns what a listener speaks. A connection on which the authority looks whether the host is the gateway's speaks
 // nothing else, and net/http has nothing to say on it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -145,6 +146,37 @@ func TestAnAuthorityThatIsAway(t *testing.T) {
 	if n := strings.Count(s.log.String(), "certificate not issued"); n > 3 {
 		t.Errorf("said %d times:\n%s", n, s.log.String())
 	}
+}
+
+// TestAnExpiredCertificate is found at the start, with an authority that is away, and renewed once it is back.
+func TestAnExpiredCertificate(t *testing.T) {
+	t.Parallel()
+	ln, again := listen(t), listen(t)
+	dir := t.TempDir()
+	a := newAuthority(t, ln.Addr().(*net.TCPAddr).Port, time.Second).start()
+	s := open(t, ln, a, dir, nil, nil, "expired.example")
+	eventually(t, "a certificate is issued", func() bool {
+		kept, err := filepath.Glob(filepath.Join(dir, "certificates", "*", "expired.example", "expired.example.json"))
+		return err == nil && len(kept) == 1
+	})
+	s.end()
+	a.stop()
+	time.Sleep(1100 * time.Millisecond)
+	s = open(t, again, a, dir, nil, nil, "expired.example")
+	eventually(t, "it is said that the certificate is not renewed", func() bool { return strings.Contains(s.log.String(), "certificate not issued") })
+	if _, missing := s.Missing(time.Now()); !missing || strings.Contains(s.log.String(), "certificate in use") {
+		t.Errorf("an expired certificate counts as one:\n%s", s.log.String())
+	}
+	text, err := os.ReadFile(a.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(`"validityPeriod":1`, `"validityPeriod":3600`, fmt.Sprintf(`"tlsPort":%d`, ln.Addr().(*net.TCPAddr).Port), fmt.Sprintf(`"tlsPort":%d`, again.Addr().(*net.TCPAddr).Port)).Replace(string(text))
+	if err := os.WriteFile(a.config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	s.ready()
 }
 
 // TestRenewed has certificates that are soon to be renewed, by an authority that is there and one that is not.

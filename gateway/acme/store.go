@@ -129,17 +129,15 @@ func (s *shared) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error
 // Lock waits until this replica alone has a name, and has it until Unlock or the end of the process.
 func (s *shared) Lock(ctx context.Context, name string) error {
 	for {
-		s.mu.Lock()
-		ours := s.locks[name] != nil
-		s.mu.Unlock()
-		if !ours { // the lease would be given to it twice
+		if s.reserve(name) {
 			got, err := s.store.Lease(ctx, name, s.holder, leaseTime)
-			if err != nil {
-				return err
-			}
-			if got {
+			if got && err == nil {
 				s.keep(name)
 				return nil
+			}
+			s.drop(name)
+			if err != nil {
+				return err
 			}
 		}
 		select {
@@ -147,6 +145,27 @@ func (s *shared) Lock(ctx context.Context, name string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// reserve keeps a name for one caller in this replica, to which the Store would give the lease as often as it asks.
+func (s *shared) reserve(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locks[name] != nil {
+		return false
+	}
+	s.locks[name] = func() {}
+	return true
+}
+
+// drop ends what reserve and keep began.
+func (s *shared) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if end := s.locks[name]; end != nil {
+		end()
+		delete(s.locks, name)
 	}
 }
 
@@ -173,11 +192,6 @@ func (s *shared) keep(name string) {
 
 // Unlock gives a name to whoever waits for it.
 func (s *shared) Unlock(ctx context.Context, name string) error {
-	s.mu.Lock()
-	if cancel := s.locks[name]; cancel != nil {
-		cancel()
-		delete(s.locks, name)
-	}
-	s.mu.Unlock()
+	defer s.drop(name)
 	return s.store.Release(context.WithoutCancel(ctx), name, s.holder)
 }
