@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -23,6 +25,7 @@ func (w *walker) check(c *Config) {
 	w.checkRoutes(c)
 	w.checkEvidence(c)
 	w.checkRedis(c)
+	w.checkUpdate(c)
 	switch {
 	case slices.Contains(owned, c.CountryHeader):
 		w.report(fmt.Sprintf("country_header %s has another meaning here; write another, such as X-Country-Code", c.CountryHeader), &c.CountryHeader)
@@ -82,14 +85,54 @@ func (w *walker) checkForwardAuth(c *Config) {
 func (w *walker) checkTLS(c *Config) {
 	_, cert := w.places[&c.TLS.CertFile]
 	_, key := w.places[&c.TLS.KeyFile]
+	_, acme := w.places[&c.TLS.ACME]
+	acme = acme || c.TLS.ACME.On() // by a variable
 	switch {
+	case acme && (cert || key):
+		w.report("tls.acme has certificates issued, and tls.cert_file and tls.key_file name one; keep one of the two", &c.TLS.ACME, &c.TLS.ACME.Email)
 	case cert && !key:
 		w.report("tls.cert_file has no tls.key_file; name both, or neither", &c.TLS.CertFile)
 	case key && !cert:
 		w.report("tls.key_file has no tls.cert_file; name both, or neither", &c.TLS.KeyFile)
-	case cert && c.HTTP2Cleartext:
+	case (cert || acme) && c.HTTP2Cleartext:
 		w.warn("http2_cleartext makes no difference with a certificate, as nothing is cleartext then; leave it out", &c.HTTP2Cleartext)
 	}
+	if acme {
+		w.checkACME(c)
+	}
+}
+
+// checkACME reports what no authority issues a certificate for, and what would be kept in the open.
+func (w *walker) checkACME(c *Config) {
+	a := &c.TLS.ACME
+	if a.DirectoryURL != nil && open(a.DirectoryURL) {
+		w.report(fmt.Sprintf("directory_url %s is not encrypted, so that anybody on the way could have certificates issued; write https", a.DirectoryURL), &a.DirectoryURL)
+	}
+	for i := range c.Routes {
+		for j, host := range c.Routes[i].Hosts {
+			if host != "" && !certifiable(host) {
+				w.report(fmt.Sprintf("host %s cannot have a certificate by tls.acme; write out the names that buyers use, or give a certificate under tls.cert_file", host), &c.Routes[i].Hosts[j])
+			}
+		}
+	}
+	_, secret := w.places[&a.SecretFile]
+	switch shared := len(c.Redis.Addrs) > 0; {
+	case secret && !shared:
+		w.warn("tls.acme.secret_file encrypts what is kept in Redis, and there is none; leave it out", &a.SecretFile)
+	case shared && !secret:
+		w.warn("the private keys of certificates are kept in Redis for whoever can read there; name a file under tls.acme.secret_file", a)
+	}
+}
+
+// certifiable reports whether a host is one name, of letters that the name of a public certificate may have.
+func certifiable(host string) bool {
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err != nil && !strings.ContainsAny(host, "*_")
+}
+
+// open reports whether what is sent to a URL can be read on the way.
+func open(u *url.URL) bool {
+	return u.Scheme != "https" && !loopback(net.JoinHostPort(u.Hostname(), "0"))
 }
 
 func (w *walker) checkEvidence(c *Config) {
@@ -117,6 +160,22 @@ func (w *walker) checkRedis(c *Config) {
 	servers := map[string]any{}
 	for i := range r.Addrs {
 		w.unique(servers, r.Addrs[i], &r.Addrs[i], "server %s is named twice, first on line %d; name it once")
+	}
+}
+
+// checkUpdate reports what would send the license key in the open, and what would be fetched for nothing.
+func (w *walker) checkUpdate(c *Config) {
+	u := &c.GeoIP.Update
+	if u.URL != nil && open(u.URL) {
+		w.report(fmt.Sprintf("url %s would have the license key sent without encryption; write https", u.URL), &u.URL)
+	}
+	seen := map[string]any{}
+	for i, edition := range u.Editions {
+		fresh := w.unique(seen, edition, &u.Editions[i], "edition %s is named twice, first on line %d; name it once")
+		file := filepath.Join(u.Dir, edition+".mmdb")
+		if fresh && edition != "" && !slices.Contains(append(slices.Clone(c.GeoIP.Databases), c.GeoIP.Anonymous), file) {
+			w.warn(fmt.Sprintf("%s is fetched, and nothing asks %s; name that file under geoip.databases or geoip.anonymous", edition, file), &u.Editions[i])
+		}
 	}
 }
 

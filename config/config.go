@@ -11,7 +11,7 @@ import (
 // descriptions: the loader, the environment variables and the JSON Schema all come from them.
 type Config struct {
 	Listen         string   `yaml:"listen" format:"listen" default:":8080" doc:"Address that buyers' requests arrive at, host:port. No host means every interface."`
-	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate. Left out: plain HTTP. The files are watched and swapped without a restart."`
+	TLS            TLS      `yaml:"tls" doc:"The gateway's own certificate, from files, which are watched and swapped without a restart, or from an authority. Left out: plain HTTP."`
 	HTTP2Cleartext bool     `yaml:"http2_cleartext" format:"switch" default:"false" doc:"Whether HTTP/2 is spoken without TLS too, to clients that begin with it (prior knowledge), as balancers do. HTTP/2 over TLS needs no switch."`
 	ClientIP       ClientIP `yaml:"client_ip" doc:"How the buyer's address is found."`
 	Routes         []Route  `yaml:"routes" required:"true" example:"[{hosts: [shop.example], upstreams: [\"http://10.0.0.5:3000\"]}]" doc:"Which hosts go to which upstreams. A host that no route names is answered 421."`
@@ -34,11 +34,29 @@ type Config struct {
 	warnings []Problem
 }
 
-// TLS is the gateway's own certificate. Both files are set, or neither.
+// TLS is the gateway's own certificate. Both files are set, or neither; neither with ACME.
 type TLS struct {
 	CertFile string `yaml:"cert_file" format:"file" example:"tls.crt" doc:"Certificate chain, PEM, leaf first."`
 	KeyFile  string `yaml:"key_file" format:"file" example:"tls.key" doc:"Private key of the certificate, PEM."`
+	ACME     ACME   `yaml:"acme" doc:"Has certificates issued for the hosts that routes name, and renewed, instead of the files."`
 }
+
+// On reports whether the public listener speaks TLS.
+func (t *TLS) On() bool { return t.CertFile != "" || t.ACME.On() }
+
+// ACME is where certificates are issued (RFC 8555). None are if Email is empty.
+type ACME struct {
+	Email        string   `yaml:"email" format:"email" required:"true" example:"webmaster@shop.example" doc:"Whom the authority writes to about its certificates. To name it is to accept the authority's terms of service."`
+	DirectoryURL *url.URL `yaml:"directory_url" format:"url" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"Directory of the certificate authority. It must reach the gateway on port 443 of every host (tls-alpn-01, RFC 8737)."`
+	CAFile       string   `yaml:"ca_file" format:"file" example:"authority.pem" doc:"Certificates that the authority's own server is verified against, PEM. Left out: the system's."`
+	Dir          string   `yaml:"dir" format:"file" default:"acme" doc:"Folder of account, keys and certificates, made if it is not there. With redis it has a copy of the certificates alone, for a start without Redis."`
+	SecretFile   string   `yaml:"secret_file" format:"file" example:"acme.secret" doc:"File with a secret by which all that is kept in Redis is encrypted, the same on every replica. It must not be readable by everyone."`
+
+	Secret Secret
+}
+
+// On reports whether certificates are issued.
+func (a *ACME) On() bool { return a.Email != "" }
 
 // ClientIP says whom the gateway believes about the buyer's address.
 type ClientIP struct {
@@ -65,12 +83,28 @@ type GeoIP struct {
 	Overrides map[netip.Prefix]string `yaml:"overrides" key:"network" format:"country" example:"{203.0.113.0/24: US}" doc:"Networks whose country is known better: stronger than any database, and than private_networks in the policy."`
 	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP database, for the policy's anonymized."`
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
+	Update    Update                  `yaml:"update" doc:"Has databases fetched from MaxMind, and kept current. Left out: they are for the operator to replace."`
 }
 
 // Forward is the port that a proxy in front asks whether a request may pass. There is none if Listen is empty.
 type Forward struct {
 	Listen string `yaml:"listen" format:"listen" example:"127.0.0.1:9452" doc:"Address of the port, host:port. What it is told of a request is believed from client_ip.trusted_proxies only."`
 }
+
+// Update is how databases are kept current. Nothing is fetched if Editions is empty.
+type Update struct {
+	AccountID      string        `yaml:"account_id" format:"account" required:"true" example:"123456" doc:"Account ID at MaxMind."`
+	LicenseKeyFile string        `yaml:"license_key_file" format:"file" required:"true" example:"maxmind.key" doc:"File with a license key of that account. It must not be readable by everyone."`
+	Editions       []string      `yaml:"editions" format:"edition" required:"true" example:"[GeoLite2-Country]" doc:"MaxMind's names of the databases to fetch. Each becomes EDITION.mmdb in dir; databases and anonymous name which are asked."`
+	Dir            string        `yaml:"dir" format:"file" default:"." doc:"Folder of the fetched databases, which the gateway must be able to write to. A dot is the folder of this file."`
+	Every          time.Duration `yaml:"every" format:"duration" default:"24h" min:"1h" doc:"How often to ask for a newer database, give or take a tenth."`
+	URL            *url.URL      `yaml:"url" format:"url" default:"https://download.maxmind.com" doc:"Server to ask: MaxMind's, or a mirror that answers alike. Only one on this machine may do without https."`
+
+	LicenseKey Secret
+}
+
+// On reports whether databases are fetched.
+func (u *Update) On() bool { return len(u.Editions) > 0 }
 
 // Refusal is what a refused buyer is told beside the refusal itself. What the files hold is for the gateway to check.
 type Refusal struct {

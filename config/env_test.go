@@ -15,7 +15,7 @@ func TestVariablesOverrideScalars(t *testing.T) {
 	want := defaults()
 	want.Listen = "127.0.0.1:80"
 	want.Policy = "/etc/gate451/other.yaml"
-	want.TLS = TLS{CertFile: "/run/tls.crt", KeyFile: "/run/tls.key"}
+	want.TLS.CertFile, want.TLS.KeyFile = "/run/tls.crt", "/run/tls.key"
 	want.GeoIP.MaxAge = 24 * time.Hour
 	want.Limits.BodyBytes = 1 << 20
 	want.Log.Level = slog.LevelWarn

@@ -86,16 +86,22 @@ func diff(want, got *Config) string {
 }
 
 // defaults is what the minimal file means.
+var (
+	letsEncrypt = &url.URL{Scheme: "https", Host: "acme-v02.api.letsencrypt.org", Path: "/directory"}
+	maxmind     = &url.URL{Scheme: "https", Host: "download.maxmind.com"}
+)
+
 func defaults() *Config {
 	return &Config{
 		Listen:   ":8080",
+		TLS:      TLS{ACME: ACME{DirectoryURL: letsEncrypt, Dir: "/etc/gate451/acme"}},
 		ClientIP: ClientIP{Header: "X-Forwarded-For"},
 		Routes: []Route{{
 			Name: "*", Hosts: []string{"*"}, Upstreams: []*url.URL{{Scheme: "http", Host: "127.0.0.1:3000"}},
 			ConnectTimeout: 5 * time.Second, HeaderTimeout: time.Minute, IdleTimeout: 4 * time.Second,
 		}},
 		Policy:        "/etc/gate451/policy.yaml",
-		GeoIP:         GeoIP{Decide: "first", MaxAge: 60 * 24 * time.Hour},
+		GeoIP:         GeoIP{Decide: "first", MaxAge: 60 * 24 * time.Hour, Update: Update{Dir: "/etc/gate451", Every: 24 * time.Hour, URL: maxmind}},
 		CountryHeader: "X-Country-Code",
 		GovernedCache: "private",
 		Refusal: Refusal{
@@ -129,7 +135,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	want := &Config{
 		Listen: "0.0.0.0:8443",
-		TLS:    TLS{CertFile: "/etc/gate451/tls.crt", KeyFile: "/etc/gate451/tls.key"},
+		TLS:    TLS{CertFile: "/etc/gate451/tls.crt", KeyFile: "/etc/gate451/tls.key", ACME: defaults().TLS.ACME},
 		ClientIP: ClientIP{
 			TrustedProxies: prefixes("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "::1/128"),
 			Header:         "X-Forwarded-For",
@@ -153,7 +159,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Overrides: map[netip.Prefix]string{
 				netip.MustParsePrefix("203.0.113.0/24"): "US", netip.MustParsePrefix("198.51.100.1/32"): "NO", netip.MustParsePrefix("2001:db8::/32"): "DE",
 			},
-			Anonymous: "/etc/gate451/anon.mmdb", MaxAge: 14*24*time.Hour + 12*time.Hour,
+			Anonymous: "/etc/gate451/anon.mmdb", MaxAge: 14*24*time.Hour + 12*time.Hour, Update: defaults().GeoIP.Update,
 		},
 		CountryHeader: "X-Country",
 		GovernedCache: "untouched",

@@ -210,44 +210,52 @@ func TestTheExampleIsComplete(t *testing.T) {
 	// With every commented key active, each key occurs and each default shown is the real one.
 	full := regexp.MustCompile(`(?m)^#(  |[a-z])`).ReplaceAll(Example(), []byte("$1"))
 	folder := t.TempDir()
-	for _, secret := range []string{"admin.token", "redis.password", "sentinel.password"} {
+	for _, secret := range []string{"admin.token", "redis.password", "sentinel.password", "maxmind.key", "acme.secret"} {
 		if err := os.WriteFile(filepath.Join(folder, secret), []byte("s3cret\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	file := filepath.Join(folder, "gateway.yaml")
-	c, err := Parse(file, full, nil)
-	if err != nil {
-		t.Fatalf("with every key: %v", err)
-	}
-	if len(c.Warnings()) > 0 {
-		t.Errorf("with every key: %v", c.Warnings())
-	}
-	if why := schemaRefuses(t, full); why != "" {
-		t.Errorf("the schema refuses it: %s", why)
-	}
-	for i, v := range []reflect.Value{reflect.ValueOf(c).Elem(), reflect.ValueOf(&c.Routes[0]).Elem()} {
-		each(v, nil, func(path []string, f field, v reflect.Value) {
-			_, given := c.places[v.Addr().Interface()]
-			for j := range c.Routes {
-				if i == 1 && !given {
-					_, given = c.places[reflect.ValueOf(&c.Routes[j]).Elem().Field(f.index).Addr().Interface()]
+	mentioned := map[string]bool{}
+	for _, either := range []string{`  (cert|key)_file: tls\..*\n`, `  acme:\n(    .*\n)*`} { // one of them at a time
+		text := regexp.MustCompile(`(?m)^`+either).ReplaceAll(full, nil)
+		c, err := Parse(file, text, nil)
+		if err != nil {
+			t.Fatalf("with every key: %v", err)
+		}
+		if len(c.Warnings()) > 0 {
+			t.Errorf("with every key: %v", c.Warnings())
+		}
+		if why := schemaRefuses(t, text); why != "" {
+			t.Errorf("the schema refuses it: %s", why)
+		}
+		for i, v := range []reflect.Value{reflect.ValueOf(c).Elem(), reflect.ValueOf(&c.Routes[0]).Elem()} {
+			each(v, nil, func(path []string, f field, v reflect.Value) {
+				_, given := c.places[v.Addr().Interface()]
+				for j := range c.Routes {
+					if i == 1 && !given {
+						_, given = c.places[reflect.ValueOf(&c.Routes[j]).Elem().Field(f.index).Addr().Interface()]
+					}
 				}
-			}
-			if !given {
-				t.Errorf("it does not mention %s", strings.Join(path, "."))
-			}
-			if f.preset == "" {
-				return
-			}
-			preset := f.preset
-			if f.format == "file" {
-				preset = filepath.Join(folder, preset)
-			}
-			if preset, err := f.parse(preset); err != nil || v.Interface() != preset.Interface() {
-				t.Errorf("it shows %s as %v, but the default is %s", strings.Join(path, "."), v, f.preset)
-			}
-		})
+				key := strings.Join(path, ".")
+				mentioned[key] = mentioned[key] || given
+				if f.preset == "" {
+					return
+				}
+				preset := f.preset
+				if f.format == "file" {
+					preset = filepath.Join(folder, preset)
+				}
+				if preset, err := f.parse(preset); err != nil || !reflect.DeepEqual(v.Interface(), preset.Interface()) {
+					t.Errorf("it shows %s as %v, but the default is %s", key, v, f.preset)
+				}
+			})
+		}
+	}
+	for key, given := range mentioned {
+		if !given {
+			t.Errorf("it does not mention %s", key)
+		}
 	}
 	if again := Example(); &again[0] == &example[0] {
 		t.Error("callers can write into the embedded example")

@@ -41,6 +41,8 @@ func trimNewline(text []byte) string {
 // secrets reads what the file keeps elsewhere.
 func (w *walker) secrets(c *Config) {
 	w.secret("token_file", "the token", &c.Admin.TokenFile, &c.Admin.Token)
+	w.secret("secret_file", "the secret", &c.TLS.ACME.SecretFile, &c.TLS.ACME.Secret)
+	w.secret("license_key_file", "the license key", &c.GeoIP.Update.LicenseKeyFile, &c.GeoIP.Update.LicenseKey)
 	w.secret("password_file", "the password", &c.Redis.PasswordFile, &c.Redis.Password)
 	w.secret("sentinel_password_file", "the password", &c.Redis.SentinelPasswordFile, &c.Redis.SentinelPassword)
 }

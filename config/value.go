@@ -92,6 +92,18 @@ var formats = map[string]format{
 		"a number", "write a whole one, such as 100",
 		regexp.MustCompile(`^(0|[1-9][0-9]*)$`), "integer", parseCount,
 	},
+	"email": {
+		"an e-mail address", "write one such as webmaster@shop.example",
+		regexp.MustCompile(`^[^\s@<>"(),:;\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`), "", verbatim,
+	},
+	"account": {
+		"an account ID", "write the digits that MaxMind shows for the account, such as 123456",
+		regexp.MustCompile(`^[1-9][0-9]{0,17}$`), "integer", verbatim,
+	},
+	"edition": {
+		"an edition that tells countries or anonymous networks", "write MaxMind's name of a binary database, such as GeoLite2-Country, GeoIP2-City or GeoIP2-Anonymous-IP",
+		regexp.MustCompile(`^(GeoLite2|GeoIP2|GeoIP)-((Country|City|Enterprise|Precision-Enterprise)(-(North-America|Europe|Asia-Pacific|Africa|South-America))?|Anonymous-IP|Anonymous-Plus)$`), "", verbatim,
+	},
 	"switch": {
 		"a switch", "write true or false",
 		regexp.MustCompile(`^(true|false)$`), "boolean", func(text string) (any, error) { return text == "true", nil },

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Every check that a change has to pass. On a Debian machine with Go it installs what the checks run, builds the linter,
-# the vulnerability scanner and h2spec into .bin/, and fetches axe-core, once per version, and goes on after a failure, so
-# that one run shows all of them.
+# the vulnerability scanner, h2spec and Pebble into .bin/, and fetches axe-core, once per version, and goes on after a
+# failure, so that one run shows all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 GOLANGCI_LINT_VERSION=v2.15.0
 GOVULNCHECK_VERSION=v1.9.0
+PEBBLE_VERSION=v2.10.1
 H2SPEC_VERSION=v2.2.1+incompatible # the latest that the module proxy offers
 NODE_VERSION=20.20.2               # of the Node that npm brings where the installed one is older than 20, which Vendure needs
 AXE_VERSION=4.14.1                 # axe-core, which looks for what keeps people from reading a page
@@ -157,6 +158,7 @@ tool() {
 tools() {
 	tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$GOLANGCI_LINT_VERSION"
 	tool govulncheck golang.org/x/vuln/cmd/govulncheck "$GOVULNCHECK_VERSION"
+	tool pebble github.com/letsencrypt/pebble/v2/cmd/pebble "$PEBBLE_VERSION"
 	tool h2spec github.com/summerwind/h2spec/cmd/h2spec "$H2SPEC_VERSION"
 	axe
 }
@@ -274,6 +276,7 @@ TOOLS=$BIN/$(go env GOVERSION)
 export GOLANGCI_LINT=$TOOLS/golangci-lint-$GOLANGCI_LINT_VERSION # deployments/lint_test.go runs it, too
 GOVULNCHECK=$TOOLS/govulncheck-$GOVULNCHECK_VERSION
 export H2SPEC=$TOOLS/h2spec-$H2SPEC_VERSION # the gateway's tests run it
+export PEBBLE=$TOOLS/pebble-$PEBBLE_VERSION # and those of certificates
 export AXE=$TOOLS/axe-core-$AXE_VERSION.js # so do those of the refusal
 step tools tools
 must

@@ -28,10 +28,14 @@ func (g *Gateway) adminServer() *http.Server {
 }
 
 // readyz tells a balancer whether to send requests: the policy and the databases are loaded since New, so that only
-// stopping makes it fail.
+// stopping makes it fail, and a host whose certificate is still to be issued.
 func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !g.ready.Load() {
 		answer(w, http.StatusServiceUnavailable, "stopping")
+		return
+	}
+	if host, missing := g.uncertified(); missing {
+		answer(w, http.StatusServiceUnavailable, "no certificate for "+host)
 		return
 	}
 	answer(w, http.StatusOK, "ok")

@@ -33,6 +33,8 @@ type DatabaseRecord struct {
 	IPVersion   int       `json:"ip_version"`
 	Nodes       int       `json:"nodes"`
 	Bytes       int       `json:"bytes"`
+	// Update is how it is kept current; it is left out if that is for the operator.
+	Update *UpdateRecord `json:"update,omitempty"`
 }
 
 // Databases describes the databases that a configuration names; without any, the embedded database.
@@ -41,11 +43,11 @@ func Databases(cfg *config.Config, now time.Time) ([]DatabaseRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := []DatabaseRecord{}
+	records, updates := []DatabaseRecord{}, updateRecords(cfg)
 	for _, d := range places.Databases() {
 		records = append(records, DatabaseRecord{
 			Name: d.Name, Path: d.Path, Type: d.Type, Description: d.Description, Built: d.Built, Stale: d.Stale, Anonymous: d.Anonymous,
-			IPVersion: d.IPVersion, Nodes: d.NodeCount, Bytes: d.Size,
+			IPVersion: d.IPVersion, Nodes: d.NodeCount, Bytes: d.Size, Update: updates[d.Path],
 		})
 	}
 	return records, nil

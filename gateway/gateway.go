@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gate451/config"
+	"gate451/gateway/acme"
 	"gate451/gateway/upstream"
 	"gate451/gateway/watch"
 	"gate451/rules"
@@ -22,15 +25,18 @@ type Gateway struct {
 	*Enforcer
 	registry *prometheus.Registry
 	routes   *routes
-	certs    *certificates // nil without TLS
+	certs    *certificates // nil without files of one
+	issued   *acme.Manager // nil without an authority
 
 	public, admin net.Listener
 	neighbours    net.Listener // nil without forward_auth
 	forwardAuth   forwardAuth
 	ready         atomic.Bool
-	running       atomic.Int64 // exchanges, upgraded ones too
+	running       atomic.Int64   // exchanges, upgraded ones too
+	roots         *x509.CertPool // by which an authority is verified
 	watched       []watched
-	serving       func() // told once
+	renew         func(context.Context) // keeps the databases current until the context ends
+	serving       func()                // told once
 }
 
 // watched are files, and what reads them again.
@@ -61,8 +67,12 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})
 		}
-		if err = errors.Join(g.listen(cfg), g.keep(opts)); err == nil {
-			err = g.join(opts)
+		var stale error
+		g.renew, stale = g.renewDatabases(opts)
+		if err = errors.Join(stale, g.listen(cfg), g.keep(opts)); err == nil {
+			if err = g.join(opts); err == nil {
+				err = g.certify()
+			}
 		}
 	}
 	if err != nil {
@@ -105,6 +115,9 @@ func (g *Gateway) load(cfg *config.Config, opts Options) error {
 	if cfg.TLS.CertFile != "" {
 		g.certs, errs[2] = loadCertificates(cfg, opts.Logger)
 	}
+	if cfg.TLS.ACME.On() {
+		g.roots, errs[2] = authority(cfg)
+	}
 	return errors.Join(errs[:]...)
 }
 
@@ -137,6 +150,9 @@ func (g *Gateway) Close() {
 	}
 	if g.routes != nil {
 		g.routes.close()
+	}
+	if g.issued != nil {
+		g.issued.Close()
 	}
 	if g.Enforcer != nil {
 		if g.fleet != nil {

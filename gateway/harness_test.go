@@ -29,7 +29,8 @@ import (
 func TestMain(m *testing.M) {
 	// net/http holds a connection that it has closed for half a second, so that its last answer is not destroyed; that
 	// is longer than goleak waits.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	// What keeps a lock on the folder of the certificates looks every five seconds whether it still has to.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"), goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
 }
 
 var update = flag.Bool("update", false, "write the golden files anew")

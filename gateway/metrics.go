@@ -24,6 +24,7 @@ type metrics struct {
 	lookups          *prometheus.CounterVec
 	traits           *prometheus.CounterVec
 	databaseReloads  *prometheus.CounterVec
+	databaseUpdates  *prometheus.CounterVec
 	cartQuestions    *prometheus.CounterVec
 	cartDuration     *prometheus.HistogramVec
 	policyReloadOK   prometheus.Gauge
@@ -69,6 +70,7 @@ func newMetrics(r prometheus.Registerer, build Build) *metrics {
 		lookups:          counter("geoip_lookups_total", "Addresses located, by what came of it.", "result"),
 		traits:           counter("geoip_traits_total", "Addresses located with a stale database, or that hide where the client is.", "trait"),
 		databaseReloads:  counter("geoip_reloads_total", "Databases loaded again, or refused.", "database", "result"),
+		databaseUpdates:  counter("geoip_updates_total", "Editions asked for, by what came of it: updated, unchanged or failed.", "edition", "result"),
 		cartQuestions:    counter("cart_questions_total", "Questions to shops for a buyer's cart, by what came of them.", "route", "result"),
 		cartDuration:     histogram("cart_question_duration_seconds", "Time from a question for a cart to the end of its answer.", durations, "route"),
 		policyReloadOK:   gauge("policy_last_reload_successful", "Whether the last attempt to load the policy succeeded.").WithLabelValues(),

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +38,12 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
+	serving.Go(func() { g.renew(alive) })
+	issuing, issued := context.WithCancel(alive)
+	defer issued()
+	if g.issued != nil {
+		serving.Go(func() { g.issued.Run(issuing) })
+	}
 	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", told...)
@@ -51,12 +56,16 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 		_ = public.Close() // whatever it holds is lost with its socket
 		_ = asked.Close()
 	case <-stop.Done():
+		issued() // no authority is called to a port that is about to be closed
 		err = g.drain(kill, public, asked)
 	}
 	end()
 	g.routes.close()
 	_ = admin.Close() // scrapes under way have nothing more to learn
 	serving.Wait()
+	if g.issued != nil {
+		g.issued.Close()
+	}
 	if closing := g.recorder.close(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("the evidence was not ended properly: %w", closing))
 	}
@@ -135,9 +144,7 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 		// OPTIONS * is judged and forwarded like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
-	if g.certs != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.certs.get}
-	}
+	s.TLSConfig = g.tlsConfig()
 	return s
 }
 
@@ -150,7 +157,7 @@ func (g *Gateway) servePublic(s *http.Server) error {
 			limit: limit, client: g.single, surplus: g.metrics.rejected.WithLabelValues("connections").Inc, open: make(map[netip.Prefix]int),
 		}).listen(ln)
 	}
-	if g.certs != nil {
+	if s.TLSConfig != nil {
 		return s.ServeTLS(ln, "", "")
 	}
 	return s.Serve(ln)

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	countryRemedy   = `; download a country or city database to there, make one with "gate451 geoip build", or leave geoip.databases out to use the embedded one`
-	anonymousRemedy = `; download a GeoIP2 Anonymous IP database to there, or leave geoip.anonymous out`
+	countryRemedy   = `; fetch a country or city database with "gate451 geoip update" or by hand, make one with "gate451 geoip build", or leave geoip.databases out to use the embedded one`
+	anonymousRemedy = `; fetch a GeoIP2 Anonymous IP database with "gate451 geoip update" or by hand, or leave geoip.anonymous out`
 )
 
 func TestOpenRefusesFiles(t *testing.T) {

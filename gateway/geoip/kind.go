@@ -28,9 +28,9 @@ func (k kind) decode(result maxminddb.Result) (answer, []string, error) {
 // remedy says what an operator can do about a database that is missing or cannot be used.
 func (k kind) remedy() string {
 	if k == anonymousKind {
-		return "download a GeoIP2 Anonymous IP database to there, or leave geoip.anonymous out"
+		return "fetch a GeoIP2 Anonymous IP database with \"gate451 geoip update\" or by hand, or leave geoip.anonymous out"
 	}
-	return "download a country or city database to there, make one with \"gate451 geoip build\", " +
+	return "fetch a country or city database with \"gate451 geoip update\" or by hand, make one with \"gate451 geoip build\", " +
 		"or leave geoip.databases out to use the embedded one"
 }
 

@@ -114,16 +114,20 @@ func (l *Locator) Databases() []Info {
 	now := l.opts.Now()
 	var infos []Info
 	for _, d := range l.current.Load().all() {
-		metadata := &d.reader.Metadata
-		infos = append(infos, Info{
-			Name: d.name, Path: d.path, Anonymous: d.kind == anonymousKind,
-			Type: metadata.DatabaseType, Description: description(metadata.Description),
-			Build: d.build, Built: metadata.BuildTime().UTC(), IPVersion: int(metadata.IPVersion),
-			NodeCount: int(metadata.NodeCount), Size: d.size,
-			Languages: slices.Clone(metadata.Languages), Stale: d.stale(now),
-		})
+		infos = append(infos, d.info(now))
 	}
 	return infos
+}
+
+func (d *database) info(now time.Time) Info {
+	metadata := &d.reader.Metadata
+	return Info{
+		Name: d.name, Path: d.path, Anonymous: d.kind == anonymousKind,
+		Type: metadata.DatabaseType, Description: description(metadata.Description),
+		Build: d.build, Built: metadata.BuildTime().UTC(), IPVersion: int(metadata.IPVersion),
+		NodeCount: int(metadata.NodeCount), Size: d.size,
+		Languages: slices.Clone(metadata.Languages), Stale: d.stale(now),
+	}
 }
 
 func description(texts map[string]string) string {

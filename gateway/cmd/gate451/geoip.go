@@ -13,7 +13,7 @@ import (
 )
 
 func geoipCommand(s surroundings) *cobra.Command {
-	return group("geoip", "Look into address databases, and build one", geoipInfoCommand(s), geoipLookupCommand(s), geoipBuildCommand(s))
+	return group("geoip", "Look into address databases, fetch and build them", geoipInfoCommand(s), geoipLookupCommand(s), geoipUpdateCommand(s), geoipBuildCommand(s))
 }
 
 const embedded = "the embedded database"
@@ -66,8 +66,25 @@ func printDatabases(w io.Writer, databases []gateway.DatabaseRecord) error {
 			t.row("path\t%s", d.Path)
 		}
 		t.row("type\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
+		if d.Update != nil {
+			printUpdate(t, d.Update)
+		}
 	}
 	return t.print()
+}
+
+func printUpdate(t *table, u *gateway.UpdateRecord) {
+	newest := "not known yet"
+	if !u.Checked.IsZero() {
+		newest = "as of " + u.Checked.UTC().Format(time.RFC3339)
+	}
+	t.row("newest\t%s", newest)
+	if u.Error != "" {
+		t.row("failed\t%d times, the last time because: %s", u.Failures, u.Error)
+	}
+	if !u.Next.IsZero() {
+		t.row("asks again\tafter %s", u.Next.UTC().Format(time.RFC3339))
+	}
 }
 
 func geoipLookupCommand(s surroundings) *cobra.Command {

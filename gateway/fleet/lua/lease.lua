@@ -1,0 +1,8 @@
+-- Gives a name to a holder for a time, unless another has it. KEYS: lease. ARGV: holder, milliseconds.
+-- Returns whether the holder has it.
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then
+  return {0}
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return {1}
