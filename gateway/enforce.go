@@ -225,6 +225,11 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 	}
 	r.URL.Scheme = j.scheme(r)
 	e.refusals.Write(c.Response(), r, f)
+	// Where the status line is one of its own, no writer has seen the status pass.
+	c.Response().Status, c.Response().Committed = http.StatusUnavailableForLegalReasons, true
+	if x, ok := c.Response().Writer.(*exchange); ok {
+		x.status = http.StatusUnavailableForLegalReasons
+	}
 }
 
 func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {
