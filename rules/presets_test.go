@@ -66,7 +66,9 @@ func TestPresetsSayWhatTheyRestOn(t *testing.T) {
 func TestPresetIsWhatItStandsFor(t *testing.T) {
 	t.Parallel()
 	short := parse(t, "version: 1\nactivities: {download: [{preset: apt, hosts: [a.example], base: /debian}]}\n")
-	long := parse(t, "version: 1\nactivities: {download: [{hosts: [a.example], paths: [/debian/pool, /debian/dists, "/debian/**/InRelease", "/debian/**/*.deb", "/debian/**/*.udeb"]}]}\n")
+	long := parse(t, `version: 1
+activities: {download: [{hosts: [a.example], paths: [/debian/pool, /debian/dists, "/debian/**/InRelease", "/debian/**/*.deb", "/debian/**/*.udeb"]}]}
+`)
 	if short.Digest() != long.Digest() {
 		t.Errorf("%s\n%s", short.Text(), long.Text())
 	}
