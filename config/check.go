@@ -22,6 +22,7 @@ func (w *walker) check(c *Config) {
 	w.checkRoutes(c)
 	w.checkEvidence(c)
 	w.checkRedis(c)
+	w.checkTracing(c)
 	switch {
 	case slices.Contains(owned, c.CountryHeader):
 		w.report(fmt.Sprintf("country_header %s has another meaning here; write another, such as X-Country-Code", c.CountryHeader), &c.CountryHeader)
@@ -97,6 +98,14 @@ func (w *walker) checkRedis(c *Config) {
 	servers := map[string]any{}
 	for i := range r.Addrs {
 		w.unique(servers, r.Addrs[i], &r.Addrs[i], "server %s is named twice, first on line %d; name it once")
+	}
+}
+
+func (w *walker) checkTracing(c *Config) {
+	t := &c.Tracing
+	_, told := w.places[&t.Endpoint]
+	if _, asked := w.places[t]; asked && !told {
+		w.warn("tracing has no endpoint, so that nothing is traced; name a collector, such as endpoint: http://127.0.0.1:4318", t)
 	}
 }
 

@@ -92,6 +92,10 @@ var formats = map[string]format{
 		"a number", "write a whole one, such as 100",
 		regexp.MustCompile(`^(0|[1-9][0-9]*)$`), "integer", parseCount,
 	},
+	"share": {
+		"a share", "write a number from 0 to 1, such as 0.01",
+		regexp.MustCompile(`^(0|1|0\.[0-9]{1,9}|1\.0{1,9})$`), "number", parseShare,
+	},
 	"switch": {
 		"a switch", "write true or false",
 		regexp.MustCompile(`^(true|false)$`), "boolean", func(text string) (any, error) { return text == "true", nil },
@@ -323,6 +327,8 @@ func parseCount(text string) (any, error) {
 	}
 	return n, nil
 }
+
+func parseShare(text string) (any, error) { return strconv.ParseFloat(text, 64) }
 
 func parseLevel(text string) (any, error) {
 	var level slog.Level
