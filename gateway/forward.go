@@ -104,9 +104,15 @@ func (g *Gateway) forward(c echo.Context) error {
 		// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
 		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
 	}
+	var parent, state string
+	if x.traced != nil {
+		parent, state = x.traced.toUpstream(x.route.name)
+		defer x.traced.fromUpstream(x)
+	}
 	x.route.proxy.Forward(x, r, upstream.Meta{
 		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, Country: j.origin.Country.String(),
 		Decision: decisionHeader(&j.decision), PrivateCache: g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
+		TraceParent: parent, TraceState: state,
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type Gateway struct {
 	registry *prometheus.Registry
 	routes   *routes
 	certs    *certificates // nil without TLS
+	tracer   *tracer       // nil if nothing is traced
 
 	public, admin net.Listener
 	ready         atomic.Bool
@@ -59,7 +61,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		if g.certs != nil {
 			g.watched = append(g.watched, watched{certs, g.certs.load})
 		}
-		if err = errors.Join(g.listen(cfg), g.keep(opts)); err == nil {
+		if err = errors.Join(g.listen(cfg), g.keep(opts), g.trace(opts)); err == nil {
 			err = g.join(opts)
 		}
 	}
@@ -139,6 +141,7 @@ func (g *Gateway) Close() {
 		}
 		_ = g.recorder.close() // nothing was decided
 	}
+	g.tracer.close(context.Background()) // nothing was traced
 }
 
 // PublicAddr returns the address on which buyers are served.
