@@ -212,7 +212,7 @@ format() {
 }
 
 scripts() {
-	find .ci/run deployments -type f \( -name '*.sh' -o -path .ci/run \) -print0 | xargs -0 shellcheck
+	find .ci/run deployments -type f \( -name '*.sh' -o -path .ci/run -o -path 'deployments/debian/p*' \) -print0 | xargs -0 shellcheck
 }
 
 vulnerabilities() {
