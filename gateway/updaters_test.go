@@ -282,9 +282,9 @@ func freshclam(line string, options ...string) func(t *testing.T, dir, url strin
 		}
 		file := filepath.Join(dir, "freshclam.conf")
 		writeFile(t, file, []byte(strings.Join([]string{
-			fmt.Sprintf(line, url), "DatabaseMirror " + url, "DatabaseDirectory " + dir, "DatabaseOwner " + me.Username, "MaxAttempts 1", "DNSDatabaseInfo no", "TestDatabases yes", "",
+			fmt.Sprintf(line, url), "DatabaseMirror " + url, "DatabaseDirectory " + dir, "DatabaseOwner " + me.Username, "MaxAttempts 1", "TestDatabases yes", "",
 		}, "\n")))
-		return append([]string{"--config-file=" + file}, options...)
+		return append([]string{"--config-file=" + file, "--no-dns"}, options...)
 	}
 }
 

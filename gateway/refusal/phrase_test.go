@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // told is the line of the refusal that sales returns.
@@ -99,5 +100,27 @@ func TestPhraseForWhoStays(t *testing.T) {
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection was never closed")
+	}
+}
+
+// TestPhraseInEveryLanguage: a shop's own language is told to programs that ask for none, in a status line that can be read.
+func TestPhraseInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	for _, language := range Languages() {
+		server := serve(t, newWriter(t, Config{Language: language}), sales())
+		r, err := http.NewRequest(http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("User-Agent", "Wget/1.21.3")
+		response, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", language, err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close() // it has been read
+		if err != nil || response.Status != "451 "+strings.TrimSuffix(string(body), "\n") || !utf8.Valid(body) || response.Header.Get("Content-Language") == "" {
+			t.Errorf("%s: %q and %q, %v", language, response.Status, body, err)
+		}
 	}
 }
