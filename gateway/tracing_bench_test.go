@@ -3,10 +3,14 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gate451/config"
 )
 
 // sink is an answer that goes nowhere.
@@ -44,6 +48,44 @@ func TestTracingThatIsOffAllocatesNothing(t *testing.T) {
 	with, without, traced := testing.AllocsPerRun(200, off), testing.AllocsPerRun(200, none), testing.AllocsPerRun(200, on)
 	if with != without || traced <= with {
 		t.Errorf("%v allocations with tracing off, %v without it, %v with it on", with, without, traced)
+	}
+}
+
+// TestSpansBeyondTheQueueAreDropped has a collector that never answers: whoever makes spans waits for nothing, and what is kept for
+// it has a bound.
+func TestSpansBeyondTheQueueAreDropped(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))
+	t.Cleanup(silent.Close)
+	t.Cleanup(func() { close(held) })
+	endpoint, err := url.Parse(silent.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, registry := &config.Config{Tracing: config.Tracing{Endpoint: endpoint, Sample: 1}, Replica: "a"}, prometheus.NewRegistry()
+	tracer, err := newTracer(cfg, Options{}.withDefaults(), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const made = 3 * mostSpans
+	for range made {
+		_, span := tracer.Start(context.Background(), "a")
+		span.End()
+	}
+	given, cancel := context.WithCancel(context.Background())
+	cancel()
+	tracer.close(given)
+	counted, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0.0
+	for _, m := range counted[0].GetMetric() {
+		kept += m.GetCounter().GetValue()
+	}
+	if kept < spansAtOnce || kept > mostSpans+2*spansAtOnce {
+		t.Errorf("%v of %d spans were kept, want up to %d and what was on its way", kept, made, mostSpans)
 	}
 }
 
