@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,8 +42,9 @@ func TestDebianPackage(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(run("dpkg-deb", "--contents", first)) {
-		if !strings.Contains(line, " root/root ") || strings.Contains(line, "rwxrwx") || strings.Contains(line, "rw-rw") {
-			t.Errorf("anybody may write it: %s", line)
+		mode, _, _ := strings.Cut(line, " ")
+		if !strings.Contains(line, " root/root ") || !slices.Contains([]string{"drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--"}, mode) {
+			t.Errorf("not everybody can read it and only root write it: %s", line)
 		}
 	}
 

@@ -8,6 +8,7 @@ version=${1:?write a version, such as 1.0.0}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 umask 022
+chmod 755 "$tree" # it is the root of the machine that installs it
 
 program=$tree/usr/bin/gate451
 mkdir -p "$tree/DEBIAN" "$tree/usr/bin" "$tree/usr/lib/systemd/system" "$tree/usr/share/doc/gate451"
