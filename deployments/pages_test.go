@@ -134,7 +134,7 @@ func TestPartsByHand(t *testing.T) {
 			t.Logf("%.4000s", said.String())
 		}
 	})
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		n, err := samples(watching, "sum(rate(gate451_decisions_total[1m]))>0")
 		if err == nil && n > 0 {
 			break
