@@ -26,6 +26,7 @@ func (w *walker) check(c *Config) {
 	w.checkEvidence(c)
 	w.checkRedis(c)
 	w.checkUpdate(c)
+	w.checkTracing(c)
 	switch {
 	case slices.Contains(owned, c.CountryHeader):
 		w.report(fmt.Sprintf("country_header %s has another meaning here; write another, such as X-Country-Code", c.CountryHeader), &c.CountryHeader)
@@ -176,6 +177,14 @@ func (w *walker) checkUpdate(c *Config) {
 		if fresh && edition != "" && !slices.Contains(append(slices.Clone(c.GeoIP.Databases), c.GeoIP.Anonymous), file) {
 			w.warn(fmt.Sprintf("%s is fetched, and nothing asks %s; name that file under geoip.databases or geoip.anonymous", edition, file), &u.Editions[i])
 		}
+	}
+}
+
+func (w *walker) checkTracing(c *Config) {
+	t := &c.Tracing
+	_, told := w.places[&t.Endpoint]
+	if _, asked := w.places[t]; asked && !told {
+		w.warn("tracing has no endpoint, so that nothing is traced; name a collector, such as endpoint: http://127.0.0.1:4318", t)
 	}
 }
 

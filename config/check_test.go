@@ -18,6 +18,8 @@ func TestWarnings(t *testing.T) {
 		{"geoip: {decide: any, databases: [a.mmdb, b.mmdb]}", ""},
 		{"evidence: {client: hmac}", "/etc/gate451/gateway.yaml:3:11: evidence has no dir, so that nothing is recorded; name a folder, such as dir: evidence"},
 		{"evidence: {dir: a, client: hmac, client_key_file: k}", ""},
+		{"tracing: {sample: 1}", "/etc/gate451/gateway.yaml:3:10: tracing has no endpoint, so that nothing is traced; name a collector, such as endpoint: http://127.0.0.1:4318"},
+		{"tracing: {endpoint: \"http://127.0.0.1:4318\", sample: 0}", ""},
 		{"redis: {addrs: [\"a:1\"], tls: {enabled: true}, stream_lines: 9}\nevidence: {dir: a}", ""},
 	} {
 		c := parse(t, minimal+test.src+"\n")

@@ -25,6 +25,7 @@ type Config struct {
 	Replica        string   `yaml:"replica" format:"replica" example:"gate-1" doc:"Name of this replica among those of the fleet, in the evidence and its signatures. Left out: the machine's host name."`
 	Evidence       Evidence `yaml:"evidence" doc:"The tamper-evident record of decisions."`
 	Redis          Redis    `yaml:"redis" doc:"What the replicas of one gateway share. Left out: this gateway does all of its job alone."`
+	Tracing        Tracing  `yaml:"tracing" doc:"Traces of requests, told to an OpenTelemetry collector. Left out: nothing is traced."`
 	Limits         Limits   `yaml:"limits" doc:"What a client may ask of the gateway."`
 	Shutdown       Shutdown `yaml:"shutdown" doc:"How the gateway stops when it is told to."`
 	Log            Log      `yaml:"log" doc:"The gateway's own log, on standard error."`
@@ -192,6 +193,12 @@ type RedisTLS struct {
 // On reports whether connections use TLS.
 func (t *RedisTLS) On() bool {
 	return t.Enabled || t.CAFile != "" || t.CertFile != "" || t.ServerName != ""
+}
+
+// Tracing says where traces of requests go. Nothing is traced if Endpoint is nil.
+type Tracing struct {
+	Endpoint *url.URL `yaml:"endpoint" format:"url" example:"http://127.0.0.1:4318" doc:"Collector that takes OTLP over HTTP. Without a path, /v1/traces is asked. Left out: nothing is traced."`
+	Sample   float64  `yaml:"sample" format:"share" default:"0.01" doc:"Share of the requests that are traced, 0 to 1. Where a trusted proxy says in traceparent whether it traces a request, that counts."`
 }
 
 // Limits bound what a client may ask of the gateway.

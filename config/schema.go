@@ -60,8 +60,11 @@ func (f field) schema() map[string]any {
 		s["type"], s["pattern"] = "string", formats[f.format].pattern.String()
 		if bare := formats[f.format].bare; bare != "" {
 			s["type"] = []string{"string", bare}
-			if bare == "integer" {
+			switch bare {
+			case "integer":
 				s["minimum"] = 0
+			case "number":
+				s["minimum"], s["maximum"] = 0, 1
 			}
 		}
 	}

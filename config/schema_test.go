@@ -74,8 +74,18 @@ func refusal(s map[string]any, value any) string {
 			return value + " is not " + pattern
 		}
 	case uint64:
-		if !strings.Contains(fmt.Sprint(s["type"]), "integer") {
-			return "an integer is not " + fmt.Sprint(s["type"])
+		if kinds := fmt.Sprint(s["type"]); !strings.Contains(kinds, "integer") && !strings.Contains(kinds, "number") {
+			return "an integer is not " + kinds
+		}
+		if most, ok := s["maximum"].(float64); ok && float64(value) > most {
+			return fmt.Sprint(value, " is too much")
+		}
+	case float64:
+		if !strings.Contains(fmt.Sprint(s["type"]), "number") {
+			return "a number is not " + fmt.Sprint(s["type"])
+		}
+		if least, ok := s["minimum"].(float64); !ok || value < least || value > s["maximum"].(float64) {
+			return fmt.Sprint(value, " is too little or too much")
 		}
 	case bool:
 		if !strings.Contains(fmt.Sprint(s["type"]), "boolean") {

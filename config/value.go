@@ -104,6 +104,10 @@ var formats = map[string]format{
 		"an edition that tells countries or anonymous networks", "write MaxMind's name of a binary database, such as GeoLite2-Country, GeoIP2-City or GeoIP2-Anonymous-IP",
 		regexp.MustCompile(`^(GeoLite2|GeoIP2|GeoIP)-((Country|City|Enterprise|Precision-Enterprise)(-(North-America|Europe|Asia-Pacific|Africa|South-America))?|Anonymous-IP|Anonymous-Plus)$`), "", verbatim,
 	},
+	"share": {
+		"a share", "write a number from 0 to 1, such as 0.01",
+		regexp.MustCompile(`^(0|1|0\.[0-9]{1,9}|1\.0{1,9})$`), "number", parseShare,
+	},
 	"switch": {
 		"a switch", "write true or false",
 		regexp.MustCompile(`^(true|false)$`), "boolean", func(text string) (any, error) { return text == "true", nil },
@@ -335,6 +339,8 @@ func parseCount(text string) (any, error) {
 	}
 	return n, nil
 }
+
+func parseShare(text string) (any, error) { return strconv.ParseFloat(text, 64) }
 
 func parseLevel(text string) (any, error) {
 	var level slog.Level

@@ -44,22 +44,28 @@ func buildProgram(t *testing.T) string {
 // are replaced by those of the test.
 func consoles(t *testing.T, page, dir, program string, places *strings.Replacer) {
 	t.Helper()
-	for i, block := range blocks(t, page, "console") {
+	for _, block := range blocks(t, page, "console") {
 		for c := range strings.SplitSeq("\n"+block, "\n$ ") {
 			command, want, _ := strings.Cut(c, "\n")
 			if strings.TrimSpace(command) == "" {
 				continue
 			}
-			cmd := exec.Command("sh", "-c", places.Replace(command))
-			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
-			out, err := cmd.Output()
-			if err != nil {
-				t.Errorf("%s, block %d: %s: %v\n%s", page, i, command, err, out)
-			}
-			if got := plain(string(out)); !shown(want).MatchString(got) {
-				t.Errorf("%s, block %d: %s\nprints\n%s\nand the page shows\n%s", page, i, command, got, want)
-			}
+			show(t, page, dir, program, places.Replace(command), want)
 		}
+	}
+}
+
+// show runs a command that a page shows, and compares what it prints with what the page shows.
+func show(t *testing.T, page, dir, program, command, want string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s: %s: %v\n%s", page, command, err, out)
+	}
+	if got := plain(string(out)); !shown(want).MatchString(got) {
+		t.Errorf("%s: %s\nprints\n%s\nand the page shows\n%s", page, command, got, want)
 	}
 }
 
@@ -80,18 +86,12 @@ func TestPagesOfEvidenceAndFleet(t *testing.T) {
 			}
 			file := filepath.Join(dir, "gateway.yaml")
 			write(t, file, read(t, file)+strings.ReplaceAll(blocks(t, page, "yaml")[0], "127.0.0.1:6379", redis))
-			serve := exec.Command(program, "serve", "--config", file)
-			serve.Env = append(os.Environ(), "GATE451_LISTEN=127.0.0.1:0", "GATE451_ADMIN_LISTEN=127.0.0.1:0")
-			words := []string{`"msg":"serving"`}
+			var words []string
 			if page == "FLEET.md" {
 				words = append(words, `"msg":"redis answers"`)
 			}
-			said := begin(t, serve, words...)
-			addresses := regexp.MustCompile(`"msg":"serving","public":"([^"]+)","admin":"([^"]+)"`).FindStringSubmatch(said)
-			if addresses == nil {
-				t.Fatalf("the gateway does not say where it serves:\n%s", said)
-			}
-			consoles(t, page, dir, program, strings.NewReplacer("127.0.0.1:8080", addresses[1], "127.0.0.1:9451", addresses[2]))
+			public, admin := serving(t, program, file, words...)
+			consoles(t, page, dir, program, strings.NewReplacer("127.0.0.1:8080", public, "127.0.0.1:9451", admin))
 		})
 	}
 }
@@ -114,6 +114,20 @@ func TestPageOfNeighbours(t *testing.T) {
 		t.Fatalf("the gateway does not say where it answers proxies:\n%s", said)
 	}
 	consoles(t, "NEIGHBOURS.md", dir, program, strings.NewReplacer("127.0.0.1:9452", address[1]))
+}
+
+// serving has the program serve on free ports until the test ends, waits until it has said some words, and returns where it
+// serves buyers and the operator.
+func serving(t *testing.T, program, file string, words ...string) (public, admin string) {
+	t.Helper()
+	serve := exec.Command(program, "serve", "--config", file)
+	serve.Env = append(os.Environ(), "GATE451_LISTEN=127.0.0.1:0", "GATE451_ADMIN_LISTEN=127.0.0.1:0")
+	said := begin(t, serve, append(words, `"msg":"serving"`)...)
+	addresses := regexp.MustCompile(`"msg":"serving","public":"([^"]+)","admin":"([^"]+)"`).FindStringSubmatch(said)
+	if addresses == nil {
+		t.Fatalf("the gateway does not say where it serves:\n%s", said)
+	}
+	return addresses[1], addresses[2]
 }
 
 // TestPageOfCatalogues runs what CATALOGUE.md shows, with the policy and the catalogue that stand there.
@@ -196,6 +210,9 @@ func plain(text string) string {
 func shown(text string) *regexp.Regexp {
 	pattern := regexp.QuoteMeta(strings.TrimSpace(text))
 	pattern = strings.ReplaceAll(pattern, "\n…\n", "\n(.*\n)*?")
+	if rest, ok := strings.CutPrefix(pattern, "…\n"); ok {
+		pattern = "(.*\n)*?" + rest
+	}
 	if rest, ok := strings.CutSuffix(pattern, "\n…"); ok {
 		pattern = rest + "(\n.*)*?"
 	}

@@ -18,6 +18,9 @@ NEEDS=(
 	gcc=gcc
 	/usr/include/stdlib.h=libc6-dev
 	curl=curl
+	wget=wget
+	apt-get=apt
+	freshclam=clamav-freshclam
 	/etc/ssl/certs/ca-certificates.crt=ca-certificates
 	shellcheck=shellcheck
 	redis-server=redis-server
@@ -213,7 +216,7 @@ format() {
 }
 
 scripts() {
-	find .ci/run deployments -type f \( -name '*.sh' -o -path .ci/run \) -print0 | xargs -0 shellcheck
+	find .ci/run deployments -type f \( -name '*.sh' -o -path .ci/run -o -path 'deployments/debian/p*' \) -print0 | xargs -0 shellcheck
 }
 
 vulnerabilities() {

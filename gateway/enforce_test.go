@@ -40,7 +40,14 @@ func TestEnforceAlone(t *testing.T) {
 	}
 	e.GET("/healthz", tell)
 	e.GET("/cart", tell)
-	e.Pre(gateway.Enforce(enforcer))
+	statuses := make(chan int, 1) // as the program's own middleware sees them
+	e.Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			err := next(c)
+			statuses <- c.Response().Status
+			return err
+		}
+	}, gateway.Enforce(enforcer))
 	server := httptest.NewUnstartedServer(e)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.Start()
@@ -54,7 +61,8 @@ func TestEnforceAlone(t *testing.T) {
 		{"/cart", german, 200, "allow country_not_listed DE " + german},
 		{"/healthz", american, 200, "allow ungoverned US " + american},
 		{"/cart", american, 451, theSentence},
-		{"/Cart/", american, 451, theSentence}, // though no route has it
+		{"/Cart/", american, 451, theSentence},     // though no route has it
+		{"/cart?wget", american, 451, theSentence}, // with a status line of its own
 		{"/nowhere", german, 404, ""},
 		{"/%00", german, 400, "Bad Request\n"},
 	} {
@@ -64,6 +72,9 @@ func TestEnforceAlone(t *testing.T) {
 		}
 		r.Host = "shop.example"
 		r.Header.Set("X-Forwarded-For", c.buyer)
+		if strings.HasSuffix(c.path, "?wget") {
+			r.Header.Set("User-Agent", "Wget/1.21.3")
+		}
 		res, err := client.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -72,6 +83,9 @@ func TestEnforceAlone(t *testing.T) {
 		res.Body.Close()
 		if err != nil || res.StatusCode != c.status || !strings.HasPrefix(string(text), c.text) {
 			t.Errorf("%s for %s: %d %q, %v; want %d %q", c.path, c.buyer, res.StatusCode, text, err, c.status, c.text)
+		}
+		if status := <-statuses; (status == 451) != (c.status == 451) {
+			t.Errorf("%s for %s: the middleware sees %d", c.path, c.buyer, status)
 		}
 	}
 	if _, ok := gateway.DecisionOf(e.NewContext(httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder())); ok {

@@ -106,7 +106,12 @@ func (g *Gateway) forward(c echo.Context) error {
 			r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
 		}
 	}
-	x.route.proxy.Forward(x, r, g.meta(r, j))
+	m := g.meta(r, j)
+	if x.traced != nil {
+		m.TraceParent, m.TraceState = x.traced.toUpstream(x.route.name)
+		defer x.traced.fromUpstream(x)
+	}
+	x.route.proxy.Forward(x, r, m)
 	return nil
 }
 

@@ -117,8 +117,16 @@ func (g *Gateway) permit(c echo.Context, tell func(echo.Context, *outcome)) erro
 // let the request pass; a client that lacks a document reads the answer, whatever its status.
 func (g *Gateway) tellNeighbour(c echo.Context, o *outcome) {
 	o.Status = max(o.Status, http.StatusBadRequest)
-	g.tell(c.Response(), c.Request(), o)
+	var w http.ResponseWriter = c.Response()
+	if c.Request().Method == http.MethodHead {
+		w = plain{w}
+	}
+	g.tell(w, c.Request(), o)
 }
+
+// plain keeps a refusal from having a status line of its own. The question about a HEAD may be a GET, which has a body, and only
+// the server knows what it was.
+type plain struct{ http.ResponseWriter }
 
 // outcomeField is where nginx keeps the outcome until it asks for its text.
 const outcomeField = "Gate451-Refusal"

@@ -27,6 +27,7 @@ type Gateway struct {
 	routes   *routes
 	certs    *certificates // nil without files of one
 	issued   *acme.Manager // nil without an authority
+	tracer   *tracer       // nil if nothing is traced
 
 	public, admin net.Listener
 	neighbours    net.Listener // nil without forward_auth
@@ -69,7 +70,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		}
 		var stale error
 		g.renew, stale = g.renewDatabases(opts)
-		if err = errors.Join(stale, g.listen(cfg), g.keep(opts)); err == nil {
+		if err = errors.Join(stale, g.listen(cfg), g.keep(opts), g.trace(opts)); err == nil {
 			if err = g.join(opts); err == nil {
 				err = g.certify()
 			}
@@ -160,6 +161,7 @@ func (g *Gateway) Close() {
 		}
 		_ = g.recorder.close() // nothing was decided
 	}
+	g.tracer.close(context.Background()) // nothing was traced
 }
 
 // PublicAddr returns the address on which buyers are served.

@@ -17,8 +17,10 @@ import (
 // exchange is the server's ResponseWriter with a note of what was answered.
 type exchange struct {
 	http.ResponseWriter
+	begun  time.Time
 	route  *route
 	status int
+	traced *traced // nil if nothing is traced, and until it is judged
 }
 
 // WriteHeader notes the final status; informational ones pass by.
@@ -53,9 +55,8 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // reason to fail the others, nor to let this one through.
 func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
-		start := time.Now()
 		g.running.Add(1)
-		x := &exchange{ResponseWriter: c.Response().Writer}
+		x := &exchange{ResponseWriter: c.Response().Writer, begun: time.Now()}
 		c.Response().Writer = x
 		defer func() {
 			method := c.Request().Method // of what was asked for, where a proxy in front describes it
@@ -65,7 +66,8 @@ func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 				name = x.route.name
 			}
 			g.metrics.requests.WithLabelValues(name, methodLabel(method), statusLabel(x.status)).Inc()
-			g.metrics.requestDuration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+			g.metrics.requestDuration.WithLabelValues(name).Observe(time.Since(x.begun).Seconds())
+			x.traced.end(x)
 			g.running.Add(-1)
 			if cut {
 				panic(http.ErrAbortHandler) // the server's own way to cut an answer off so that its client notices

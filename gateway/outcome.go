@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"gate451/gateway/refusal"
 )
 
@@ -29,6 +31,7 @@ func (e *Enforcer) tell(w http.ResponseWriter, r *http.Request, o *outcome) {
 	case o.Refusal != nil:
 		r.URL.Scheme = o.Scheme
 		e.refusals.Write(w, r, *o.Refusal)
+		sawRefusal(w)
 	case o.Document != "":
 		askForDocument(w, r, o.Status, o.Document)
 	default:
@@ -36,6 +39,18 @@ func (e *Enforcer) tell(w http.ResponseWriter, r *http.Request, o *outcome) {
 			w.Header().Set("Retry-After", "5")
 		}
 		short(w, r, o.Status)
+	}
+}
+
+// sawRefusal tells the writers that a refusal has passed: none of them has seen the status of one whose status line is its own.
+func sawRefusal(w http.ResponseWriter) {
+	response, ok := w.(*echo.Response)
+	if !ok {
+		return
+	}
+	response.Status, response.Committed = http.StatusUnavailableForLegalReasons, true
+	if x, ok := response.Writer.(*exchange); ok {
+		x.status = http.StatusUnavailableForLegalReasons
 	}
 }
 

@@ -69,6 +69,9 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	if closing := g.recorder.close(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("the evidence was not ended properly: %w", closing))
 	}
+	limit, cancel := context.WithTimeout(kill, flushPatience)
+	defer cancel()
+	g.tracer.close(limit)
 	leave() // only now, so that the fleet has the evidence's last checkpoint
 	return err
 }
@@ -129,7 +132,9 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // everything is logged through slog
 	g.judged = func(c echo.Context, j *judgement) {
-		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host) // observe has put it there
+		x := c.Response().Writer.(*exchange) // observe has put it there
+		x.route = g.routes.find(j.request.Host)
+		x.traced = g.tracer.begin(x, c.Request(), j)
 	}
 	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
 	s := &http.Server{

@@ -13,7 +13,8 @@ func TestPresets(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ base, claims, passes string }{
 		"apt": {"/debian", `/debian/dists/stable/InRelease /debian/dists/stable/main/binary-amd64/Packages.xz /debian/dists/stable/main/dep11/Components-all.yml.lzma
-			/debian/dists/stable/main/binary-all/by-hash/SHA256/00 /debian/pool/hallo_1.0_all.deb /DEBIAN/Dists`, "/ /debian /dists/stable/InRelease /debian/distsx /debian/doc/dists /blog/debian/pool"},
+			/debian/dists/stable/main/binary-all/by-hash/SHA256/00 /debian/pool/hallo_1.0_all.deb /DEBIAN/Dists /debian/flat/InRelease /debian/hallo_1.0_all.deb
+			/debian/flat/d-i/hallo_1.0_all.udeb`, "/ /debian /dists/stable/InRelease /debian/distsx /debian/doc/dists /blog/debian/pool /debian/inrelease.html /debian/about.debian"},
 		"dnf":    {"", "/rpm/repodata/repomd.xml /repodata/0a-primary.xml.gz /9/BaseOS/x86_64/os/Packages/h/hallo-1.0-1.noarch.rpm /hallo.drpm", "/ /rpm /rpms/index.html /repodata.html /packages /hallo.rpm.html"},
 		"clamav": {"", "/daily.cvd /main.cvd /bytecode.cvd /daily.cld /daily-26789.cdiff /main-62.cvd.sign", "/ /daily /daily.txt /mirror/daily.cvd /cvd"},
 		"wsus": {"", `/Content/A3/0123456789ABCDEF0123456789ABCDEF012345A3.cab /ServerSyncWebService/ServerSyncWebService.asmx /dssauthwebservice/dssauthwebservice.asmx
@@ -65,7 +66,9 @@ func TestPresetsSayWhatTheyRestOn(t *testing.T) {
 func TestPresetIsWhatItStandsFor(t *testing.T) {
 	t.Parallel()
 	short := parse(t, "version: 1\nactivities: {download: [{preset: apt, hosts: [a.example], base: /debian}]}\n")
-	long := parse(t, "version: 1\nactivities: {download: [{hosts: [a.example], paths: [/debian/pool, /debian/dists]}]}\n")
+	long := parse(t, `version: 1
+activities: {download: [{hosts: [a.example], paths: [/debian/pool, /debian/dists, "/debian/**/InRelease", "/debian/**/*.deb", "/debian/**/*.udeb"]}]}
+`)
 	if short.Digest() != long.Digest() {
 		t.Errorf("%s\n%s", short.Text(), long.Text())
 	}

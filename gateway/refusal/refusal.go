@@ -148,6 +148,8 @@ func New(cfg Config) (*Writer, error) {
 // the link is "/", which a client resolves against the URL that it asked for. The link's scheme is https if the connection is
 // encrypted or r.URL.Scheme says so, which is where a caller puts what a proxy before it told.
 //
+// A program that shows its user nothing but the status line has the text in it as well, over HTTP/1; its connection is closed.
+//
 // Write reads nothing of r's body. If there is one and the protocol is HTTP/1, the answer is sent at once and
 // the connection is closed behind it, so that bytes which nobody read can never be taken for another request.
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
@@ -179,6 +181,9 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	}
 	control := http.NewResponseController(rw)
 	unread := r.ContentLength != 0 && r.ProtoMajor == 1
+	if chosen == line && r.ProtoMajor == 1 && !unread && readsPhrase(r.Header) && w.writePhrase(rw, r, buf.Bytes()) {
+		return
+	}
 	if unread {
 		h["Connection"] = []string{"close"}
 		// The server reads up to 256 KiB of the rest before it closes, however slowly they come.

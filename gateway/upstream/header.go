@@ -21,6 +21,9 @@ type Meta struct {
 	Country string
 	// Decision is the value of Gate451-Decision. If it is empty, the header will be absent.
 	Decision string
+	// TraceParent and TraceState are the values of the headers of those names (W3C Trace Context). If the first is empty,
+	// the client's own are passed on; otherwise they never are.
+	TraceParent, TraceState string
 	// PrivateCache keeps the answer out of shared caches.
 	PrivateCache bool
 }
@@ -54,6 +57,11 @@ func requestHeader(r *http.Request, m Meta, upgrade bool) http.Header {
 	tell("X-Forwarded-Proto", m.Proto)
 	tell("X-Forwarded-Host", r.Host)
 	tell("Gate451-Decision", m.Decision)
+	if m.TraceParent != "" {
+		delete(h, "Tracestate")
+		tell("Traceparent", m.TraceParent)
+		tell("Tracestate", m.TraceState)
+	}
 	if m.CountryHeader != "" {
 		tell(http.CanonicalHeaderKey(m.CountryHeader), m.Country)
 	}
