@@ -20,6 +20,7 @@ var owned = []string{
 func (w *walker) check(c *Config) {
 	w.checkAddresses(c)
 	w.checkClientIP(c)
+	w.checkForwardAuth(c)
 	w.checkTLS(c)
 	w.checkRoutes(c)
 	w.checkEvidence(c)
@@ -59,6 +60,25 @@ func (w *walker) checkClientIP(c *Config) {
 	}
 	if _, header := w.places[&c.ClientIP.Header]; header && len(c.ClientIP.TrustedProxies) == 0 {
 		w.warn("client_ip.header is never believed while client_ip.trusted_proxies is empty; name the proxies that send it", &c.ClientIP.Header)
+	}
+}
+
+func (w *walker) checkForwardAuth(c *Config) {
+	f := &c.ForwardAuth
+	_, asked := w.places[f]
+	_, listens := w.places[&f.Listen]
+	switch {
+	case asked && !listens:
+		w.report("forward_auth has no listen; name an address, such as listen: \"127.0.0.1:9452\", or leave forward_auth out", f)
+	case listens && len(c.ClientIP.TrustedProxies) == 0:
+		w.report("forward_auth would believe nobody while client_ip.trusted_proxies is empty; name the proxy that asks, such as trusted_proxies: [127.0.0.1], or leave forward_auth out", &f.Listen)
+	case listens && c.ClientIP.Header != "" && c.ClientIP.Header != "X-Forwarded-For":
+		// It stands in the question as the buyer wrote it: the proxy that asks hands it on.
+		w.report(fmt.Sprintf("forward_auth would believe what buyers write into %s; leave client_ip.header out, as the proxy that asks adds the buyer's address to X-Forwarded-For", c.ClientIP.Header), &c.ClientIP.Header, &f.Listen)
+	case f.Listen != "" && clash(c.Listen, f.Listen):
+		w.report(fmt.Sprintf("forward_auth.listen %s and listen %s are the same port; give forward_auth.listen another one", f.Listen, c.Listen), &f.Listen, &c.Listen)
+	case f.Listen != "" && clash(c.Admin.Listen, f.Listen):
+		w.report(fmt.Sprintf("forward_auth.listen %s and admin.listen %s are the same port; give forward_auth.listen another one", f.Listen, c.Admin.Listen), &f.Listen, &c.Admin.Listen)
 	}
 }
 

@@ -31,6 +31,13 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestHeaderOfOneAddress(t *testing.T) {
+	t.Parallel()
+	if c := parse(t, minimal+"client_ip: {header: cf-connecting-ip, trusted_proxies: [10.0.0.0/8]}\n"); c.ClientIP.Header != "Cf-Connecting-Ip" {
+		t.Errorf("header is %s", c.ClientIP.Header)
+	}
+}
+
 func TestTLSOfRedis(t *testing.T) {
 	t.Parallel()
 	for tls, want := range map[string]bool{

@@ -19,6 +19,7 @@ type Config struct {
 	GeoIP          GeoIP    `yaml:"geoip" doc:"How an address becomes a country."`
 	CountryHeader  string   `yaml:"country_header" format:"header" default:"X-Country-Code" doc:"Header with the buyer's country, set for the upstream on every request; inbound copies are removed."`
 	GovernedCache  string   `yaml:"governed_cache" enum:"private|untouched" default:"private" doc:"Cache-Control of answers that pass on a governed request: private keeps shared caches from handing them to another country, untouched leaves it to the upstream."`
+	ForwardAuth    Forward  `yaml:"forward_auth" doc:"The port that a proxy in front asks before it forwards: nginx, HAProxy, Caddy, Traefik, Envoy. It demands client_ip.trusted_proxies. Left out: there is none."`
 	Refusal        Refusal  `yaml:"refusal" doc:"What a refused buyer is told."`
 	Admin          Admin    `yaml:"admin" doc:"The port for operators: metrics, health and console."`
 	Replica        string   `yaml:"replica" format:"replica" example:"gate-1" doc:"Name of this replica among those of the fleet, in the evidence and its signatures. Left out: the machine's host name."`
@@ -83,6 +84,11 @@ type GeoIP struct {
 	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP database, for the policy's anonymized."`
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
 	Update    Update                  `yaml:"update" doc:"Has databases fetched from MaxMind, and kept current. Left out: they are for the operator to replace."`
+}
+
+// Forward is the port that a proxy in front asks whether a request may pass. There is none if Listen is empty.
+type Forward struct {
+	Listen string `yaml:"listen" format:"listen" example:"127.0.0.1:9452" doc:"Address of the port, host:port. What it is told of a request is believed from client_ip.trusted_proxies only."`
 }
 
 // Update is how databases are kept current. Nothing is fetched if Editions is empty.

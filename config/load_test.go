@@ -138,7 +138,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		TLS:    TLS{CertFile: "/etc/gate451/tls.crt", KeyFile: "/etc/gate451/tls.key", ACME: defaults().TLS.ACME},
 		ClientIP: ClientIP{
 			TrustedProxies: prefixes("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "::1/128"),
-			Header:         "Cf-Connecting-Ip",
+			Header:         "X-Forwarded-For",
 			ProxyProtocol:  prefixes("10.0.0.0/8"),
 		},
 		Routes: []Route{
@@ -163,6 +163,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		CountryHeader: "X-Country",
 		GovernedCache: "untouched",
+		ForwardAuth:   Forward{Listen: "10.0.0.1:9453"},
 		Refusal: Refusal{
 			BlockedBy: &url.URL{Scheme: "https", Host: "shop.example", Path: "/legal", RawQuery: "a=b", Fragment: "c"},
 			Name:      "Läden & Söhne: das Beste", Logo: "/etc/gate451/logo.svg", LogoDark: "/srv/logo-dark.png",

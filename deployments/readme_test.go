@@ -96,6 +96,26 @@ func TestPagesOfEvidenceAndFleet(t *testing.T) {
 	}
 }
 
+// TestPageOfNeighbours runs what NEIGHBOURS.md shows, with a gateway that has what it tells to add to its configuration.
+func TestPageOfNeighbours(t *testing.T) {
+	t.Parallel()
+	need(t, "curl", "")
+	dir, program := t.TempDir(), buildProgram(t)
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file := filepath.Join(dir, "gateway.yaml")
+	write(t, file, read(t, file)+blocks(t, "NEIGHBOURS.md", "yaml")[0])
+	serve := exec.Command(program, "serve", "--config", file)
+	serve.Env = append(os.Environ(), "GATE451_LISTEN=127.0.0.1:0", "GATE451_ADMIN_LISTEN=127.0.0.1:0", "GATE451_FORWARD_AUTH_LISTEN=127.0.0.1:0")
+	said := begin(t, serve, `"msg":"serving"`)
+	address := regexp.MustCompile(`"forward_auth":"([^"]+)"`).FindStringSubmatch(said)
+	if address == nil {
+		t.Fatalf("the gateway does not say where it answers proxies:\n%s", said)
+	}
+	consoles(t, "NEIGHBOURS.md", dir, program, strings.NewReplacer("127.0.0.1:9452", address[1]))
+}
+
 // TestPageOfCatalogues runs what CATALOGUE.md shows, with the policy and the catalogue that stand there.
 func TestPageOfCatalogues(t *testing.T) {
 	t.Parallel()

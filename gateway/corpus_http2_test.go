@@ -35,7 +35,7 @@ func TestBypassesOverHTTP2(t *testing.T) {
 				}
 				said++
 				seen.take()
-				status := g.playHTTP2(t, &r)
+				status := r.playHTTP2(t, g.dial)
 				heads := seen.take()
 				passes := len(heads) > 0
 				switch wanted := r.Expect == passed; {
@@ -70,10 +70,11 @@ func (r *row) sayableInHTTP2() bool {
 	})
 }
 
-// playHTTP2 sends a row as the first stream of a connection of its own and returns the final status; 0 if there is none.
-func (g *gate) playHTTP2(t *testing.T, r *row) (status int) {
+// playHTTP2 sends a row as the first stream of a connection of its own to what dial leads to, and returns the final status; 0 if
+// there is none.
+func (r *row) playHTTP2(t *testing.T, dial func(buyer string) (net.Conn, error)) (status int) {
 	t.Helper()
-	plain, err := g.dial(r.RemoteIP)
+	plain, err := dial(r.RemoteIP)
 	if err != nil {
 		t.Fatal(err)
 	}

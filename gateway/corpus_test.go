@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -60,7 +61,7 @@ func TestBypasses(t *testing.T) {
 			g := start(t, setup{policy: corpusPolicy, config: `routes: [{hosts: [shop.example, updates.example, other.example], upstreams: ["` + seen.url + `"]}]`})
 			for _, r := range rows {
 				seen.take()
-				codes := g.play(t, &r)
+				codes := r.play(t, g.dial)
 				heads := slices.DeleteFunc(seen.take(), func(head string) bool { return strings.HasPrefix(head, "GET "+sentinel+" ") })
 				if verdict := r.verdict(codes, heads); verdict != "" {
 					t.Errorf("%s: %s: %s %.70q answered %v, want %s or %v; upstream saw %q; %s", verdict, r.ID, r.Method, r.Target, codes, r.Expect, r.AlsoOK, heads, r.Note)
@@ -175,10 +176,10 @@ func (r *row) text() string {
 // the first answer is answered before it.
 const sentinel = "/sentinel"
 
-// play sends a row and returns the final status codes.
-func (g *gate) play(t *testing.T, r *row) (codes []int) {
+// play sends a row to what dial leads to, and returns the final status codes.
+func (r *row) play(t *testing.T, dial func(buyer string) (net.Conn, error)) (codes []int) {
 	t.Helper()
-	conn, err := g.dial(r.RemoteIP)
+	conn, err := dial(r.RemoteIP)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,8 @@ func TestCorpusRunner(t *testing.T) {
 	seen := newWitness(t)
 	g := start(t, setup{policy: corpusPolicy, config: `routes: [{hosts: [shop.example, other.example], upstreams: ["` + seen.url + `"]}]`})
 	smuggled := "GET /second HTTP/1.1\r\nHost: shop.example\r\n\r\n"
-	g.play(t, &row{Method: "GET", Target: "/first", Headers: [][2]string{{"Host", "shop.example"}}, Body: smuggled, RemoteIP: german})
+	r := row{Method: "GET", Target: "/first", Headers: [][2]string{{"Host", "shop.example"}}, Body: smuggled, RemoteIP: german}
+	r.play(t, g.dial)
 	var lines []string
 	for _, head := range seen.take() {
 		line, err := textproto.NewReader(bufio.NewReader(strings.NewReader(head + "\r\n"))).ReadLine()

@@ -112,16 +112,19 @@ func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
 // malformed with 400 and what may not pass with 451, and hands on the rest.
 func Enforce(e *Enforcer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error { return e.enforce(c, next) }
+		return func(c echo.Context) error {
+			return e.enforce(c, next, func(c echo.Context, o *outcome) { e.tell(c.Response(), c.Request(), o) })
+		}
 	}
 }
 
-func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
+// enforce judges a request and hands it on to next, or has tell answer it.
+func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo.Context, *outcome)) error {
 	j := e.pool.Get().(*judgement)
 	defer e.pool.Put(j)
 	start := time.Now()
 	if err := e.judge.judge(c.Response().Writer, c.Request(), j); err != nil {
-		e.reject(c, err)
+		tell(c, e.reject(err))
 		return nil
 	}
 	e.metrics.decided(j, time.Since(start)-j.waited)
@@ -136,12 +139,14 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 	}
 	if recorded {
 		if err := e.recorder.record(c.Request(), j); err != nil {
-			e.unrecorded(c)
+			// What cannot be proved is not done. The evidence counts it, and says in the log why.
+			tell(c, &outcome{Status: http.StatusServiceUnavailable})
 			return nil
 		}
 	}
 	if j.decision.Verdict == rules.Block {
-		e.refuse(c, j)
+		e.logRefusal(c.Request(), j)
+		tell(c, refused(c.Request(), j))
 		return nil
 	}
 	c.Set(contextKey, j)
@@ -149,29 +154,22 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc) error {
 	return next(c)
 }
 
-// reject answers a request that can be neither judged nor forwarded. Its connection is closed, because whoever sends
-// such a thing may have more to say behind it.
-func (e *Enforcer) reject(c echo.Context, err error) {
+// reject says what is told of a request that can be neither judged nor forwarded.
+func (e *Enforcer) reject(err error) *outcome {
 	status, cause := http.StatusBadRequest, "other"
 	if m, ok := errors.AsType[*canonical.Malformed](err); ok {
 		status, cause = m.Status, m.Cause
 	}
 	e.metrics.rejected.WithLabelValues(cause).Inc()
 	e.log.Debug("request rejected", slog.String("cause", cause), slog.Any("error", err))
-	short(c.Response(), c.Request(), status)
-}
-
-// unrecorded answers a request whose record could not be written: what cannot be proved is not done. The evidence counts
-// it, and says in the log why.
-func (e *Enforcer) unrecorded(c echo.Context) {
-	c.Response().Header().Set("Retry-After", "5")
-	short(c.Response(), c.Request(), http.StatusServiceUnavailable)
+	return &outcome{Status: status}
 }
 
 // patience is how long a client that has its answer may go on sending a body before the connection is cut.
 const patience = 5 * time.Second
 
-// short answers with nothing but the status in words, and closes the connection.
+// short answers with nothing but the status in words, and closes the connection, because whoever sends something that is
+// answered so may have more to say behind it.
 func short(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -183,9 +181,7 @@ func short(w http.ResponseWriter, r *http.Request, status int) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
 	}
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, http.StatusText(status)+"\n") // a client that is gone needs no answer
-	}
+	_, _ = io.WriteString(w, http.StatusText(status)+"\n") // a client that is gone needs no answer, and to HEAD the server sends none
 }
 
 // wonder tells the operator, once each, what looks like a missing word in the configuration.
@@ -204,15 +200,13 @@ func (e *Enforcer) wonder(j *judgement) {
 	}
 }
 
-// refuse answers 451, or asks for the document that is missing, and writes down that it did.
-func (e *Enforcer) refuse(c echo.Context, j *judgement) {
-	r, d := c.Request(), &j.decision
-	e.logRefusal(r, j)
+// refused says what a buyer is told whom a decision blocks: why, or that a document is missing.
+func refused(r *http.Request, j *judgement) *outcome {
+	d := &j.decision
 	if j.unsent {
-		askForDocument(c.Response(), r, j.reference)
-		return
+		return &outcome{Status: http.StatusOK, Document: j.reference}
 	}
-	f := refusal.Refusal{
+	f := &refusal.Refusal{
 		Kind: refusal.Access, Country: d.Country, Reason: d.Reason.String(),
 		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
 	}
@@ -223,8 +217,7 @@ func (e *Enforcer) refuse(c echo.Context, j *judgement) {
 		f.Kind, f.Basis, f.Alternatives = d.Rule.Refusal, refusal.Basis(d.Rule.Basis), d.Rule.Alternatives
 		f.Since, f.Until = in(d.Rule.Effective.From, j.policy.Zone()), in(d.Rule.Effective.Until, j.policy.Zone())
 	}
-	r.URL.Scheme = j.scheme(r)
-	e.refusals.Write(c.Response(), r, f)
+	return &outcome{Status: http.StatusUnavailableForLegalReasons, Refusal: f, Scheme: j.scheme(r), Zone: j.policy.Zone().String()}
 }
 
 func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {

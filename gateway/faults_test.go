@@ -83,7 +83,7 @@ func newCalamity(t *testing.T, seed uint64, secure bool, change func(*setup)) *c
 		files: map[string][]byte{"geo.mmdb": gazetteFile(t, "first")},
 		config: `geoip: {databases: [geo.mmdb]}
 limits: {header_timeout: 1s}
-routes: [{name: shop, hosts: [shop.example, updates.example], upstreams: ["http://` + c.shop.address + `"], header_timeout: 1500ms}]
+routes: [{name: shop, hosts: [shop.example, updates.example], upstreams: ["http://` + c.shop.address + `"], header_timeout: 4s}]
 policy: "` + filepath.Join(c.mounted, "policy.yaml") + `"
 `,
 		options: func(o *gateway.Options) { o.Random = c },
@@ -101,9 +101,15 @@ policy: "` + filepath.Join(c.mounted, "policy.yaml") + `"
 	if secure {
 		c.gate.tls = &tls.Config{InsecureSkipVerify: true}
 		c.traffic.scheme = "https"
-		for _, peer := range append(faultBuyers, "10.0.0.7") { // a transport changes its settings when it is used first
-			c.gate.client(peer).Transport.(*http.Transport).TLSClientConfig = c.gate.tls.Clone()
+	}
+	for _, peer := range append(faultBuyers, "10.0.0.7") { // a transport changes its settings when it is used first
+		transport := c.gate.client(peer).Transport.(*http.Transport)
+		if secure {
+			transport.TLSClientConfig = c.gate.tls.Clone()
 		}
+		// A transport that dials while another connection falls free keeps the new one unused, and a POST that it
+		// sends there as limits.header_timeout is over is lost.
+		transport.IdleConnTimeout = 300 * time.Millisecond
 	}
 	c.world.clock.may(at)
 	c.world.policy.may(first)

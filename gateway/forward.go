@@ -101,14 +101,21 @@ func (g *Gateway) forward(c echo.Context) error {
 			short(x, r, http.StatusRequestEntityTooLarge)
 			return nil
 		}
-		// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
-		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		if r.ContentLength < 0 {
+			// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
+			r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
+		}
 	}
-	x.route.proxy.Forward(x, r, upstream.Meta{
+	x.route.proxy.Forward(x, r, g.meta(r, j))
+	return nil
+}
+
+// meta is what the upstream is told of a request that passes.
+func (g *Gateway) meta(r *http.Request, j *judgement) upstream.Meta {
+	return upstream.Meta{
 		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, Country: j.origin.Country.String(),
 		Decision: decisionHeader(&j.decision), PrivateCache: g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
-	})
-	return nil
+	}
 }
 
 // decisionHeader tells the upstream what was decided about a governed request: verdict, reason and, where one led to it,

@@ -29,6 +29,8 @@ type Gateway struct {
 	issued   *acme.Manager // nil without an authority
 
 	public, admin net.Listener
+	neighbours    net.Listener // nil without forward_auth
+	forwardAuth   forwardAuth
 	ready         atomic.Bool
 	running       atomic.Int64   // exchanges, upgraded ones too
 	roots         *x509.CertPool // by which an authority is verified
@@ -130,15 +132,18 @@ func (g *Gateway) listen(cfg *config.Config) (err error) {
 		}
 		return ln, nil
 	}
-	var errs [2]error
+	var errs [3]error
 	g.public, errs[0] = open(g.public, cfg.Listen, &cfg.Listen)
 	g.admin, errs[1] = open(g.admin, cfg.Admin.Listen, &cfg.Admin.Listen)
+	if cfg.ForwardAuth.Listen != "" {
+		g.neighbours, errs[2] = open(nil, cfg.ForwardAuth.Listen, &cfg.ForwardAuth.Listen)
+	}
 	return errors.Join(errs[:]...)
 }
 
 // Close gives back what a Gateway holds that does not run.
 func (g *Gateway) Close() {
-	for _, ln := range []net.Listener{g.public, g.admin} {
+	for _, ln := range []net.Listener{g.public, g.admin, g.neighbours} {
 		if ln != nil {
 			_ = ln.Close() // nothing was served on it
 		}
@@ -162,6 +167,14 @@ func (g *Gateway) PublicAddr() net.Addr { return g.public.Addr() }
 
 // AdminAddr returns the address on which the operator is served.
 func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
+
+// ForwardAuthAddr returns the address on which proxies in front are answered; nil if there is none.
+func (g *Gateway) ForwardAuthAddr() net.Addr {
+	if g.neighbours == nil {
+		return nil
+	}
+	return g.neighbours.Addr()
+}
 
 // databasePoll is how often databases and catalogues are looked at where the operating system reports no change. Reading and checking
 // a large one takes a while, so that a bad one should not be tried again every few seconds.

@@ -57,8 +57,8 @@ func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		g.running.Add(1)
 		x := &exchange{ResponseWriter: c.Response().Writer}
 		c.Response().Writer = x
-		method := c.Request().Method
 		defer func() {
+			method := c.Request().Method // of what was asked for, where a proxy in front describes it
 			cut := g.contain(recover(), x, c.Request())
 			name := "other"
 			if x.route != nil {

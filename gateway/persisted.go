@@ -31,7 +31,7 @@ const notFound = `{"errors":[{"message":"PersistedQueryNotFound","extensions":{"
 // askForDocument answers that the document of a persisted query is not known. A shop's pages may come from another origin
 // than its interface; their scripts may read this answer, in which there is nothing of the buyer's, as they may the shop's
 // own.
-func askForDocument(w http.ResponseWriter, r *http.Request, reference string) {
+func askForDocument(w http.ResponseWriter, r *http.Request, status int, reference string) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -43,8 +43,6 @@ func askForDocument(w http.ResponseWriter, r *http.Request, reference string) {
 		h.Set("Access-Control-Allow-Credentials", "true")
 		h.Set("Vary", "Origin")
 	}
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, notFound) // a client that is gone needs no answer
-	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, notFound) // a client that is gone needs no answer, and to HEAD the server sends none
 }

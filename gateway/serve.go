@@ -24,12 +24,17 @@ import (
 func (g *Gateway) Run(stop, kill context.Context) error {
 	alive, end := context.WithCancel(context.Background())
 	defer end()
-	public, admin := g.publicServer(alive), g.adminServer()
+	public, admin, asked := g.publicServer(alive), g.adminServer(), g.forwardAuthServer(alive)
 
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- g.servePublic(public) })
 	serving.Go(func() { failed <- admin.Serve(g.admin) })
+	told := []any{slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String())}
+	if g.neighbours != nil {
+		serving.Go(func() { failed <- asked.Serve(g.neighbours) })
+		told = append(told, slog.String("forward_auth", g.neighbours.Addr().String()))
+	}
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
@@ -41,7 +46,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	}
 	leave := g.share()
 	g.ready.Store(true)
-	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
+	g.log.Info("serving", told...)
 	g.serving()
 
 	var err error
@@ -49,9 +54,10 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	case err = <-failed:
 		err = fmt.Errorf("serving ended by itself: %w", err)
 		_ = public.Close() // whatever it holds is lost with its socket
+		_ = asked.Close()
 	case <-stop.Done():
 		issued() // no authority is called to a port that is about to be closed
-		err = g.drain(public, kill)
+		err = g.drain(kill, public, asked)
 	}
 	end()
 	g.routes.close()
@@ -72,7 +78,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 const settling = 500 * time.Millisecond
 
 // drain lets requests under way finish.
-func (g *Gateway) drain(public *http.Server, kill context.Context) error {
+func (g *Gateway) drain(kill context.Context, public, asked *http.Server) error {
 	cfg := g.cfg.Shutdown
 	g.ready.Store(false)
 	g.log.Info("stopping", slog.Duration("delay", cfg.Delay), slog.Duration("timeout", cfg.Timeout))
@@ -87,12 +93,14 @@ func (g *Gateway) drain(public *http.Server, kill context.Context) error {
 	case <-time.After(settling):
 	case <-limit.Done():
 	}
-	err := public.Shutdown(limit)
+	// A proxy in front that goes on asking is answered as long as buyers who came by the public port are.
+	err := errors.Join(public.Shutdown(limit), asked.Shutdown(limit))
 	if err == nil {
 		err = g.waitForUpgraded(limit)
 	}
 	if err != nil {
 		_ = public.Close() // what is left is cut off, which is what the error says
+		_ = asked.Close()
 		g.log.Warn("stopped with requests cut off")
 		return fmt.Errorf("requests were cut off: %w", err)
 	}

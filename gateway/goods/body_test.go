@@ -216,3 +216,30 @@ func TestStuckClient(t *testing.T) {
 		t.Errorf("got %q and %v", answer, err)
 	}
 }
+
+// TestAtHand shows that a body is at hand if it has been read to its end and nobody has begun to read it again.
+func TestAtHand(t *testing.T) {
+	for text, want := range map[string]bool{"id=7": true, "id=7&x=" + strings.Repeat("y", 94): false} {
+		r := post("/", form, text)
+		Read(nil, r, nil, []*rules.Carrier{carrier("php", "form id")}, Options{MostBytes: 100})
+		taken := r.Body.(*takenBody)
+		if body, whole := taken.AtHand(); whole != want || whole && string(body) != text {
+			t.Errorf("%q is at hand: %v, as %q", text, whole, body)
+		}
+		if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, whole := taken.AtHand(); whole {
+			t.Errorf("%q is at hand though part of it is gone", text)
+		}
+	}
+	r := post("/", form, "")
+	from, to := io.Pipe()
+	r.Body, r.ContentLength = from, 4
+	Read(nil, r, nil, []*rules.Carrier{carrier("php", "form id")}, Options{Patience: time.Millisecond})
+	if _, whole := r.Body.(*takenBody).AtHand(); whole {
+		t.Error("what has not come is at hand")
+	}
+	_ = to.Close()
+	_, _ = io.Copy(io.Discard, r.Body)
+}

@@ -145,6 +145,16 @@ func (t *takenBody) Read(p []byte) (int, error) {
 	return t.src.Read(p)
 }
 
+// AtHand returns what has been read and not yet been handed on, if that is the whole body.
+func (t *takenBody) AtHand() (body []byte, whole bool) {
+	select {
+	case <-t.done:
+		return t.read, t.off == 0 && errors.Is(t.err, io.EOF)
+	default:
+		return nil, false
+	}
+}
+
 // Close closes the body. One that is being read is left to the server.
 func (t *takenBody) Close() error {
 	t.enough.Store(true)

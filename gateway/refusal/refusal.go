@@ -185,10 +185,9 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 		_ = control.SetReadDeadline(time.Now().Add(w.patience))
 	}
 	rw.WriteHeader(http.StatusUnavailableForLegalReasons)
-	if r.Method != http.MethodHead {
-		// An error is the client's going away, which takes nothing from the refusal.
-		_, _ = rw.Write(buf.Bytes())
-	}
+	// An error is the client's going away, which takes nothing from the refusal. To HEAD the server sends no body; whether it
+	// was asked so is its own affair, because r may be what another server was asked.
+	_, _ = rw.Write(buf.Bytes())
 	if unread {
 		// Waiting for the handler to return would do, unless a middleware has something to finish first.
 		_ = control.Flush()

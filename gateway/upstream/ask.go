@@ -46,20 +46,12 @@ type Unanswered struct {
 func (e *Unanswered) Error() string { return e.Cause + ": " + e.err.Error() }
 func (e *Unanswered) Unwrap() error { return e.err }
 
+// errLate is why an upstream that is being asked as much as it may be is not asked more.
+var errLate = errors.New("the upstream is being asked too much already")
+
 // mostQuestions is how many questions one upstream is asked at a time. What is asked beyond that waits for its turn, no longer
 // than it waits for the answer, so that a flood of requests that lead to questions costs the upstream no more than this.
 const mostQuestions = 16
-
-// newAsking returns the transport of questions. They have connections of their own: what a client sends in a body, and what an
-// upstream makes of it, never comes near the answer to one.
-func newAsking(c Config) (*http.Transport, error) {
-	t, err := newTransport(c)
-	if err != nil {
-		return nil, err
-	}
-	t.MaxConnsPerHost, t.MaxIdleConnsPerHost = mostQuestions, mostQuestions
-	return t, nil
-}
 
 // Ask puts a question to an upstream, as the client of r would: to the same Host, from the client's address, with the header
 // fields that are named, as they would be forwarded. It returns the body of an answer with status 200, and otherwise an error of
@@ -75,24 +67,19 @@ func (p *Proxy) Ask(r *http.Request, m Meta, q Inquiry) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), q.Within)
 	defer cancel()
+	h := head{method: method, target: target, host: r.Host, header: questionHeader(r, m, &q), length: int64(len(q.Body))}
 	var memory [maxTries]*upstream
 	tried := memory[:0]
 	for {
 		t := p.balancer.pick(tried)
-		to := target
-		to.Scheme, to.Host = t.scheme, t.host
-		out, err := http.NewRequestWithContext(ctx, method, "/", strings.NewReader(string(q.Body)))
-		if err != nil {
-			return nil, &Unanswered{CauseUnforwardable, err}
-		}
-		out.URL, out.Host, out.Header = &to, r.Host, questionHeader(r, m, &q)
-		res, err := p.asking.RoundTrip(out)
-		var dial *dialError
+		text, err := t.ask(ctx, h, &q)
+		dial, down := errors.AsType[*dialError](err)
+		var un *Unanswered
 		switch {
-		case err == nil:
+		case err == nil, errors.As(err, &un):
 			p.balancer.succeeded(t)
-			return answerOf(ctx, r, res, q.MostBytes)
-		case !errors.As(err, &dial) || ctx.Err() != nil:
+			return text, err
+		case !down || ctx.Err() != nil:
 			return nil, unanswered(ctx, r, err)
 		}
 		p.report(t.upstream, dial.cause, err)
@@ -101,6 +88,64 @@ func (p *Proxy) Ask(r *http.Request, m Meta, q Inquiry) ([]byte, error) {
 			return nil, &Unanswered{dial.cause, err}
 		}
 	}
+}
+
+// ask puts a question to this upstream when it is its turn. A kept connection that turns out to have been closed counts for nothing:
+// a question changes nothing and may be put again.
+func (u *upstream) ask(ctx context.Context, h head, q *Inquiry) ([]byte, error) {
+	select {
+	case u.places <- struct{}{}:
+		defer func() { <-u.places }()
+	case <-ctx.Done():
+		return nil, errLate
+	}
+	if h.host == "" {
+		h.host = u.host
+	}
+	for fresh := false; ; fresh = true {
+		l, err := u.asked.take(ctx, fresh)
+		if err != nil {
+			return nil, err
+		}
+		stop := context.AfterFunc(ctx, l.sever)
+		res, text, err := l.ask(&h, q)
+		// One that is severed, or about to be, is of no more use.
+		if stop() && err == nil && !res.last && res.state == ended {
+			u.asked.keep(l)
+		} else {
+			l.drop()
+		}
+		if err == nil || !l.reused || res.l != nil || !isClosed(err) || ctx.Err() != nil {
+			return text, err
+		}
+	}
+}
+
+// ask puts a question on this link, and returns the answer and its text. Without any, the answer has no link.
+func (l *link) ask(h *head, q *Inquiry) (res response, text []byte, err error) {
+	s := sheets.Get().(*sheet)
+	defer s.giveBack()
+	if err := s.write(h); err != nil {
+		return res, nil, &Unanswered{CauseUnforwardable, err}
+	}
+	s.text = append(s.text, q.Body...)
+	if _, err := l.Write(s.text); err != nil {
+		return res, nil, err
+	}
+	if _, err := l.in.Peek(1); err != nil {
+		return res, nil, err
+	}
+	for most := headerBytes; res.status < 200; {
+		n, err := res.listen(l, h.method, most)
+		if res.l = l; err != nil {
+			return res, nil, err
+		}
+		if most -= n; res.status < 100 || res.status == http.StatusSwitchingProtocols {
+			return res, nil, fmt.Errorf("%w: %03d", errStatus, res.status)
+		}
+	}
+	text, err = res.text(q.MostBytes)
+	return res, text, err
 }
 
 // questionHeader returns what the upstream is told with a question: of what it would be told with the client's request the fields
@@ -121,24 +166,22 @@ func questionHeader(r *http.Request, m Meta, q *Inquiry) http.Header {
 	h["Accept"], h["Accept-Encoding"] = []string{"application/json"}, []string{"identity"}
 	if q.Body != nil {
 		h["Content-Type"] = []string{"application/json"}
-		h["X-Idempotency-Key"] = nil // It asks and changes nothing, so that http.Transport may repeat it; nil is not sent.
 	}
 	return h
 }
 
-// answerOf reads the answer to a question.
-func answerOf(ctx context.Context, r *http.Request, res *http.Response, most int64) ([]byte, error) {
-	defer res.Body.Close()
-	switch coding := res.Header.Get("Content-Encoding"); {
-	case res.StatusCode != http.StatusOK:
-		return nil, &Unanswered{CauseStatus, fmt.Errorf("the answer's status is %d", res.StatusCode)}
+// text reads the answer to a question.
+func (r *response) text(most int64) ([]byte, error) {
+	switch coding := strings.Join(r.header["Content-Encoding"], ", "); {
+	case r.status != http.StatusOK:
+		return nil, &Unanswered{CauseStatus, fmt.Errorf("the answer's status is %d", r.status)}
 	case coding != "" && !strings.EqualFold(coding, "identity"):
 		return nil, &Unanswered{CauseEncoded, fmt.Errorf("the answer is encoded as %q", coding)}
 	}
-	text, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
-		return nil, unanswered(ctx, r, err)
+		return nil, err
 	case int64(len(text)) > most:
 		return nil, &Unanswered{CauseTooLong, fmt.Errorf("the answer is longer than %d bytes", most)}
 	}

@@ -109,6 +109,7 @@ func TestUnanswered(t *testing.T) {
 	t.Cleanup(func() { close(hold) })
 	for cause, shop := range map[string]http.HandlerFunc{
 		"": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
 			w.Header().Set("Content-Encoding", "identity")
 			_, _ = io.WriteString(w, strings.Repeat("a", 1000))
 		},
@@ -141,6 +142,13 @@ func TestUnanswered(t *testing.T) {
 			w.Header().Set("Content-Length", "10")
 			_, _ = io.WriteString(w, "{")
 			panic(http.ErrAbortHandler)
+		},
+		CauseProtocol + " switched": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				send(conn, switched)
+				conn.Close()
+			}
 		},
 		CauseProtocol: func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()

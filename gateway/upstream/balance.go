@@ -2,11 +2,16 @@ package upstream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -18,7 +23,10 @@ const (
 
 // upstream is one server, in turn or ejected for a while.
 type upstream struct {
-	scheme, host string
+	host   string        // What is sent as Host if a request names none.
+	links  pool          // Of clients' requests.
+	asked  pool          // Of questions, which have connections of their own.
+	places chan struct{} // Holds one thing for each question that is being asked.
 	// until is when an ejected upstream may be tried again, in Unix nanoseconds; zero if it is in turn.
 	until atomic.Int64
 	// troubled says that failures or ejections are not zero, so that success need not take the lock.
@@ -26,6 +34,38 @@ type upstream struct {
 
 	mu                  sync.Mutex
 	failures, ejections int
+}
+
+// idleConnections is how many connections are kept per upstream.
+const idleConnections = 512
+
+func newUpstream(at *url.URL, d *dialer, lasts time.Duration, logger *slog.Logger) (*upstream, error) {
+	host, err := httpguts.PunycodeHostPort(at.Host)
+	if err != nil {
+		return nil, fmt.Errorf("%q: no such host: %w", at.Redacted(), err)
+	}
+	dial := d.to(at.Scheme, host)
+	u := &upstream{
+		host:   withoutZone(host),
+		links:  pool{dial: dial, most: idleConnections, lasts: lasts},
+		asked:  pool{dial: dial, most: mostQuestions, lasts: lasts},
+		places: make(chan struct{}, mostQuestions),
+	}
+	u.links.unasked = func() {
+		logger.LogAttrs(context.Background(), slog.LevelWarn, "upstream said more than it was asked", slog.String("upstream", u.host))
+	}
+	u.asked.unasked = u.links.unasked
+	return u, nil
+}
+
+// withoutZone returns a host without the zone of an IPv6 address, which means nothing to anybody else (RFC 6874, section 4).
+func withoutZone(host string) string {
+	address, rest, ok := strings.Cut(host, "%")
+	if !ok || host[0] != '[' {
+		return host
+	}
+	_, port, _ := strings.Cut(rest, "]")
+	return address + "]" + port
 }
 
 // turn is one use of an upstream.

@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +44,7 @@ func TestConfigErrors(t *testing.T) {
 		"CA file: open " + empty + "x: no such file or directory": {Upstreams: []*url.URL{mustURL(t, "https://a")}, CAFile: empty + "x"},
 		"connect timeout -1s is negative; leave it out for 5s\nidle limit of streams -1s is negative; leave it out for 1h0m0s": {
 			Upstreams: []*url.URL{mustURL(t, "https://a")}, ConnectTimeout: -time.Second, IdleStream: -time.Second},
+		`"http://xn--a%C3%BC": no such host: idna: invalid label "aü"`: {Upstreams: []*url.URL{mustURL(t, "http://xn--aü")}},
 	} {
 		_, err := New(cfg, Options{})
 		if err == nil {
@@ -128,4 +132,34 @@ func TestNotTLS(t *testing.T) {
 		t.Errorf("answered %s", res.Status)
 	}
 	g.wait(t, "tls:1")
+}
+
+// TestHostsOfUpstreams shows where an upstream is sought, and which Host a request bears that names none.
+func TestHostsOfUpstreams(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"http://shop.example": "shop.example", "https://shop.example:8443": "shop.example:8443", "http://münchen.example": "xn--mnchen-3ya.example",
+		"http://[::1]": "[::1]", "http://[fe80::1%25lo]:80": "[fe80::1]:80", "http://[fe80::1%25lo]": "[fe80::1]",
+	} {
+		d, err := newDialer(Config{ConnectTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, err := newUpstream(mustURL(t, raw), d, time.Second, nil); err != nil || u.host != want {
+			t.Errorf("%s: %q, %v, want %q", raw, u.host, err, want)
+		}
+	}
+	// Without a port, the scheme's own is meant.
+	for scheme, want := range map[string]string{"http": ":80", "https": ":443"} {
+		for _, host := range []string{"127.0.0.1", "[::1]"} {
+			var asked string
+			d := dialer{Dialer: net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+				asked = address
+				return errTarget
+			}}, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+			if _, err := d.to(scheme, host)(t.Context()); !errors.Is(err, errTarget) || asked != host+want {
+				t.Errorf("%s://%s is sought at %q: %v", scheme, host, asked, err)
+			}
+		}
+	}
 }

@@ -40,12 +40,6 @@ func requestHeader(r *http.Request, m Meta, upgrade bool) http.Header {
 			delete(h, option)
 		}
 	})
-	if _, ok := h["User-Agent"]; !ok {
-		h["User-Agent"] = nil // Or else http.Transport would send its own.
-	}
-	// http.Transport repeats any request with such a header, unless it does not recognise it.
-	rename(h, "Idempotency-Key", "idempotency-key")
-	rename(h, "X-Idempotency-Key", "x-idempotency-key")
 
 	values := make([]string, 0, 8)
 	tell := func(name, value string) {
@@ -85,13 +79,6 @@ func valid(name string, values []string) bool {
 		}
 	}
 	return httpguts.ValidHeaderFieldName(name)
-}
-
-func rename(h http.Header, name, to string) {
-	if values, ok := h[name]; ok {
-		delete(h, name)
-		h[to] = values
-	}
 }
 
 // asksWebSocket reports whether the request asks for the one upgrade that is passed on, in the form of

@@ -70,7 +70,7 @@ func TestRequestHeader(t *testing.T) {
 		{"websocket", "Connection: keep-alive, Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Key: k",
 			[]string{"Connection: Upgrade", "Sec-Websocket-Key: k", "Upgrade: websocket"}},
 		{"trailers are welcome", "TE: gzip, trailers", []string{"Connection: TE", "Te: trailers"}},
-		{"keys that make net/http repeat", "Idempotency-Key: 1\r\nX-Idempotency-Key: 2", []string{"idempotency-key: 1", "x-idempotency-key: 2"}},
+		{"keys that make some clients repeat", "Idempotency-Key: 1\r\nX-Idempotency-Key: 2", []string{"Idempotency-Key: 1", "X-Idempotency-Key: 2"}},
 	}
 	g := newGate(t, []string{newRaw(t, echoHead)}, withMeta(buyer))
 	for _, tt := range tests {
@@ -179,5 +179,28 @@ func TestHTTP2TrailersWithLengthDoNotPanic(t *testing.T) {
 	defer res.Body.Close()
 	if body := readAll(t, res.Body); res.ProtoMajor != 2 || body != "hello" {
 		t.Errorf("%s %q", res.Proto, body)
+	}
+}
+
+// TestHeadersThatWouldNotBeOne shows that what a server would not let in, a program around the gateway cannot send either.
+func TestHeadersThatWouldNotBeOne(t *testing.T) {
+	t.Parallel()
+	for i, header := range []http.Header{{"X": {"a\r\nHost: b"}}, {"X: a\r\nY": {"b"}}, {"A(": {"a"}}, {"X": {"a\x00"}}} {
+		g := newGate(t, []string{newRaw(t, func(_ net.Conn, br *bufio.Reader) {
+			if head, err := readHead(br); err == nil {
+				t.Errorf("%q arrived", head)
+			}
+		})})
+		g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header = header
+			g.serve(w, r)
+		})
+		if res := g.do(t, "GET", "/", nil); res.StatusCode != 400 {
+			t.Errorf("header %d is answered %s", i, res.Status)
+		}
+		g.wait(t, "unforwardable:1")
+	}
+	if _, err := targetOf(&http.Request{Method: "GE T", RequestURI: "/"}); err == nil {
+		t.Error("a method of two words passes")
 	}
 }

@@ -10,7 +10,7 @@ import (
 const longestName = 32
 
 // withheldNames are request headers that are never passed on as they come, in the form that fold gives
-// them: what holds for one connection only (RFC 9110, section 7.6.1), what http.Transport writes itself,
+// them: what holds for one connection only (RFC 9110, section 7.6.1), what the head of a request has of its own,
 // what this package sets, and what would give the upstream another idea of the target, of the client's
 // address or scheme, or of the client's country than the gateway's.
 var withheldNames = set(

@@ -22,19 +22,23 @@ type Options struct {
 
 // Proxy forwards requests to the upstreams of one route. It is safe for concurrent use.
 type Proxy struct {
-	cfg       Config
-	balancer  balancer
-	transport http.RoundTripper // Calls httptrace hooks, and leaves a body alone once RoundTrip has failed.
-	asking    *http.Transport
-	logger    *slog.Logger
-	onError   func(cause string)
-	buffers   sync.Pool
-	closing   context.Context
-	close     context.CancelFunc
+	cfg      Config
+	balancer balancer
+	logger   *slog.Logger
+	onError  func(cause string)
+	buffers  sync.Pool
+	long     sync.Pool // Of larger buffers, for downloads.
+	closing  context.Context
+	close    context.CancelFunc
 }
 
-// bufferSize is how much of a body is in memory at a time, per answer.
-const bufferSize = 32 << 10
+const (
+	// bufferSize is how much of a body is in memory at a time, per answer.
+	bufferSize = 32 << 10
+	// longSize is how much of one is that has at least as many bytes as a download: it costs a fifth less to pass on.
+	longSize = 128 << 10
+	download = 1 << 20
+)
 
 // New returns a Proxy for the upstreams that cfg names. It connects to none of them yet. Its error names
 // everything that is wrong with cfg.
@@ -43,15 +47,11 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(cfg)
+	dialer, err := newDialer(cfg)
 	if err != nil {
 		return nil, err
 	}
-	asking, err := newAsking(cfg)
-	if err != nil {
-		return nil, err
-	}
-	p := &Proxy{cfg: cfg, transport: transport, asking: asking, logger: opts.Logger, onError: opts.OnError}
+	p := &Proxy{cfg: cfg, logger: opts.Logger, onError: opts.OnError}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
@@ -62,10 +62,15 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 	if opts.Now == nil {
 		p.balancer.now = time.Now
 	}
-	for _, u := range cfg.Upstreams {
-		p.balancer.all = append(p.balancer.all, &upstream{scheme: u.Scheme, host: u.Host})
+	for _, at := range cfg.Upstreams {
+		u, err := newUpstream(at, dialer, cfg.IdleTimeout, p.logger)
+		if err != nil {
+			return nil, err
+		}
+		p.balancer.all = append(p.balancer.all, u)
 	}
 	p.buffers.New = func() any { return new([bufferSize]byte) }
+	p.long.New = func() any { return new([longSize]byte) }
 	p.closing, p.close = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -74,9 +79,9 @@ func New(cfg Config, opts Options) (*Proxy, error) {
 // any more. Requests under way are left to finish.
 func (p *Proxy) Close() {
 	p.close()
-	p.asking.CloseIdleConnections()
-	if t, ok := p.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	for _, u := range p.balancer.all {
+		u.links.close()
+		u.asked.close()
 	}
 }
 
@@ -84,7 +89,8 @@ func (p *Proxy) Close() {
 // had from an upstream is answered 502 or 504, what cannot be sent as it came 400, what its client
 // stops sending 408, and what is longer than an http.MaxBytesReader lets it be 413. Of r, RequestURI must be as the server set it; w must be the server's, or have an
 // Unwrap method that leads there (see http.ResponseController). A server passes OPTIONS * on only with
-// DisableGeneralOptionsHandler.
+// DisableGeneralOptionsHandler. A body that has been read already may have a method AtHand, which returns it and whether it is
+// whole, and is sent sooner for it.
 //
 // If an answer breaks off after it has begun, Forward makes sure that the client sees that. It does so by
 // taking over the connection or resetting the stream, and panics with http.ErrAbortHandler, which net/http
@@ -101,19 +107,18 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, m Meta) {
 		return
 	}
 	x.target = target
-	x.ctx, x.cancel = context.WithCancel(r.Context())
+	x.leave = context.AfterFunc(r.Context(), x.cut)
 	defer x.end()
 	x.upgrade = asksWebSocket(r)
 	x.header = requestHeader(r, m, x.upgrade)
 	x.body = newBody(x)
 
-	res, f := x.send()
-	switch {
+	switch f := x.send(); {
 	case f != nil:
 		x.refuse(f.status)
-	case res.StatusCode == http.StatusSwitchingProtocols:
-		x.tunnel(res)
+	case x.res.status == http.StatusSwitchingProtocols:
+		x.tunnel()
 	default:
-		x.answer(res)
+		x.answer()
 	}
 }

@@ -1,34 +1,36 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 )
 
 // answer hands the upstream's answer on.
-func (x *exchange) answer(res *http.Response) {
-	defer res.Body.Close()
-	h := x.w.Header()
-	copyHeader(h, res.Header)
+func (x *exchange) answer() {
+	res, h := &x.res, x.w.Header()
+	copyHeader(h, res.header)
 	if x.m.PrivateCache {
 		keepPrivate(h)
 	}
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // Or else the server would guess one.
 	}
-	announced := len(res.Trailer)
-	for name := range res.Trailer {
+	announced := len(res.trailer)
+	for name := range res.trailer {
 		h["Trailer"] = append(h["Trailer"], name)
 	}
 	x.leaveBody(h)
-	x.w.WriteHeader(res.StatusCode)
-	if res.Body == http.NoBody {
+	if res.state == ended {
+		x.release(true)
+		x.w.WriteHeader(res.status)
 		return
 	}
-	switch cause, err := x.copyBody(res); cause {
+	x.w.WriteHeader(res.status)
+	switch cause, err := x.copyBody(); cause {
 	case "":
-		x.sendTrailers(res, announced)
+		x.sendTrailers(announced)
 	case CauseClientGone:
 		x.p.report(x.u, cause, err)
 		x.abort(true)
@@ -41,11 +43,20 @@ func (x *exchange) answer(res *http.Response) {
 }
 
 // copyBody streams the answer's body, and says whose fault it is if it cannot. What has no length is
-// flushed as it comes, the header first.
-func (x *exchange) copyBody(res *http.Response) (cause string, err error) {
-	buf := x.p.buffers.Get().(*[bufferSize]byte)
-	defer x.p.buffers.Put(buf)
-	patience, stream := x.p.cfg.IdleBody, res.ContentLength < 0
+// flushed as it comes, the header first. The connection is given up before the last bytes are handed on, so that the next
+// request of a client that waits for them finds it.
+func (x *exchange) copyBody() (cause string, err error) {
+	var buf []byte
+	if x.res.length < download {
+		b := x.p.buffers.Get().(*[bufferSize]byte)
+		defer x.p.buffers.Put(b)
+		buf = b[:]
+	} else {
+		b := x.p.long.Get().(*[longSize]byte)
+		defer x.p.long.Put(b)
+		buf = b[:]
+	}
+	patience, stream := x.p.cfg.IdleBody, x.res.length < 0
 	if stream {
 		patience = x.p.cfg.IdleStream
 		if err := x.write(nil, true); err != nil {
@@ -54,18 +65,22 @@ func (x *exchange) copyBody(res *http.Response) (cause string, err error) {
 	}
 	for {
 		x.watch.expect(answer, patience)
-		n, rerr := res.Body.Read(buf[:])
+		n, rerr := x.res.Read(buf)
 		x.watch.settle(answer)
+		over := errors.Is(rerr, io.EOF)
+		if over {
+			x.release(true)
+		}
 		if n > 0 {
 			if err := x.write(buf[:n], stream); err != nil {
 				return CauseClientGone, err
 			}
 		}
 		switch {
-		case rerr == io.EOF:
+		case over:
 			return "", nil
 		case rerr == nil:
-		case x.r.Context().Err() != nil:
+		case x.r.Context().Err() != nil, x.body != nil && x.body.broken.Load():
 			return CauseClientGone, rerr
 		case x.overdue.Load() != 0 && slot(x.overdue.Load()-1) == answer:
 			return CauseBody, errSilent
@@ -92,16 +107,16 @@ func (x *exchange) write(p []byte, flush bool) error {
 }
 
 // sendTrailers hands trailers on, also those that were not announced.
-func (x *exchange) sendTrailers(res *http.Response, announced int) {
-	if len(res.Trailer) == 0 {
+func (x *exchange) sendTrailers(announced int) {
+	if len(x.res.trailer) == 0 {
 		return
 	}
 	prefix := ""
-	if len(res.Trailer) != announced {
+	if len(x.res.trailer) != announced {
 		prefix = http.TrailerPrefix
 	}
 	h := x.w.Header()
-	for name, values := range res.Trailer {
+	for name, values := range x.res.trailer {
 		if !perConnection(name) {
 			h[prefix+name] = values
 		}

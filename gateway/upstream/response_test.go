@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -282,4 +283,47 @@ func TestAbortWithoutMeansPanics(t *testing.T) {
 	}()
 	g.proxy.Forward(discard{}, &http.Request{Method: "GET", RequestURI: "/", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}, Meta{})
 	t.Error("a broken answer looked whole")
+}
+
+// TestAnswerToAnUnreadBody has clients go on sending what nobody reads any more. A reset would take the answer from
+// those whose system drops what they have not read yet.
+func TestAnswerToAnUnreadBody(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, []string{refused(t)})
+	var err error
+	for range 5 { // the server waits half a second, which a busy machine may sleep through
+		if err = sendOn(t, g.Listener.Addr().String()); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
+// sendOn returns why a client cannot send what is left of its request's body once it has the whole answer.
+func sendOn(t *testing.T, address string) error {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 20000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := readAll(t, res.Body); res.StatusCode != 502 || !res.Close || !strings.HasPrefix(text, "502 Bad Gateway") {
+		t.Errorf("answered %s %q, connection to be closed: %t", res.Status, text, res.Close)
+	}
+	for range 3 {
+		time.Sleep(20 * time.Millisecond) // a reset takes a moment to come
+		if _, err := io.WriteString(conn, strings.Repeat("x", 1000)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

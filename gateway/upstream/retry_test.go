@@ -129,26 +129,31 @@ func TestKeptConnectionThatIsClosed(t *testing.T) {
 
 // brittle is a connection that takes no more bytes once it is broken.
 type brittle struct {
-	net.Conn
+	*net.TCPConn
 	broken atomic.Bool
+	writes atomic.Int32
 }
 
 func (b *brittle) Write(p []byte) (int, error) {
 	if b.broken.Load() {
 		return 0, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
 	}
-	return b.Conn.Write(p)
+	b.writes.Add(1)
+	return b.TCPConn.Write(p)
 }
 
-// closing is a transport that breaks something before each request.
-type closing struct {
-	http.RoundTripper
-	kill func()
-}
-
-func (c closing) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.kill()
-	return c.RoundTripper.RoundTrip(r)
+// brittleLinks connects as the gateway does, and shows each connection.
+func brittleLinks(g *gate, show func(*brittle)) func(context.Context) (*link, error) {
+	plain := g.proxy.balancer.all[0].links.dial
+	return func(ctx context.Context) (*link, error) {
+		l, err := plain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b := &brittle{TCPConn: l.under.(*net.TCPConn)}
+		show(b)
+		return newLink(b, b), nil
+	}
 }
 
 // TestPostOnKeptConnectionOfWhichNothingWasSent breaks the gateway's own end of a kept connection, so that
@@ -158,28 +163,18 @@ func TestPostOnKeptConnectionOfWhichNothingWasSent(t *testing.T) {
 	var count atomic.Int32
 	g := newGate(t, []string{counter(t, &count)})
 	var conns []*brittle
-	transport := g.proxy.transport.(*http.Transport)
-	plain := transport.DialContext
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := plain(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		b := &brittle{Conn: conn.(*countedConn).Conn}
-		conns = append(conns, b)
-		return &countedConn{Conn: b}, nil
-	}
+	g.proxy.balancer.all[0].links.dial = brittleLinks(g, func(b *brittle) { conns = append(conns, b) })
 	g.do(t, "GET", "/", nil)
 	receive(t, g.done)
-	g.proxy.transport = closing{transport, func() { conns[0].broken.Store(true) }}
+	conns[0].broken.Store(true)
 	res := g.do(t, "POST", "/", nil)
 	if res.StatusCode != 200 || count.Load() != 2 || len(conns) != 2 || g.count() != "" {
 		t.Errorf("answered %s, arrived %d times over %d connections, causes %q", res.Status, count.Load(), len(conns), g.count())
 	}
 	receive(t, g.done)
 
-	// And with a body, which net/http never repeats and reads only after it has sent the header.
-	g.proxy.transport = closing{transport, func() { conns[1].broken.Store(true) }}
+	// And with a body, which is read only after the header has been sent.
+	conns[1].broken.Store(true)
 	res = g.do(t, "POST", "/", strings.NewReader("order"))
 	if body := readAll(t, res.Body); res.StatusCode != 200 || body != "order" || count.Load() != 3 || g.count() != "" {
 		t.Errorf("answered %s %q, arrived %d times, causes %q", res.Status, body, count.Load(), g.count())

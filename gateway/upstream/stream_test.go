@@ -267,3 +267,61 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Errorf("%d MiB were allocated for %d MiB passed", grown>>20, (size+size/4)>>20)
 	}
 }
+
+// TestCutExchangeTakesNoConnection shows that what has been given up does not begin again.
+func TestCutExchangeTakesNoConnection(t *testing.T) {
+	t.Parallel()
+	l, err := silentLinks(t)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.drop()
+	var x exchange
+	x.cut()
+	if x.hold(l) {
+		t.Error("it has one")
+	}
+}
+
+// TestClientsThatLeaveAtAnyPoint has clients hang up while the gateway shakes hands with an upstream, sends a body, waits for the
+// rest of a header, or is in the middle of a chunk. The upstream's end of the connection is closed each time, and nothing is kept.
+func TestClientsThatLeaveAtAnyPoint(t *testing.T) {
+	t.Parallel()
+	const post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhello"
+	for name, tt := range map[string]struct{ ask, say, scheme string }{
+		"handshake":       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "", "https:"},
+		"body":            {post, "", "http:"},
+		"body, answered":  {post, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "http:"},
+		"header":          {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nX-Sum", "http:"},
+		"interim answers": {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", "http:"},
+		"chunk":           {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "http:"},
+		"trailer":         {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n", "http:"},
+		"tunnel":          {handshake, switched, "http:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			here, gone := make(chan struct{}), make(chan struct{})
+			shop := newRaw(t, func(conn net.Conn, br *bufio.Reader) {
+				if _, err := br.ReadByte(); err != nil {
+					return
+				}
+				send(conn, tt.say)
+				close(here)
+				drain(br)
+				close(gone)
+			})
+			g := newGate(t, []string{strings.Replace(shop, "http:", tt.scheme, 1)})
+			conn, _ := g.dial(t, tt.ask)
+			receive(t, here)
+			conn.Close()
+			receive(t, gone)
+			receive(t, g.done)
+			if n := len(g.kept()); n != 0 {
+				t.Errorf("%d connections are kept", n)
+			}
+			if name != "tunnel" {
+				g.wait(t, "client_gone:1")
+			}
+		})
+	}
+}

@@ -12,47 +12,39 @@ import (
 
 // errTarget is why a request is not forwarded: it could not be sent as it came.
 var (
-	errMethod  = errors.New("CONNECT asks for a tunnel")
+	errMethod  = errors.New("the method is none, or asks for a tunnel")
 	errTarget  = errors.New("the request target cannot be sent as it came")
 	errHost    = errors.New("the Host cannot be sent as it came")
 	errAbsence = errors.New("the request has no target")
 )
 
-// targetOf returns a URL, still without scheme and host, that http.Transport writes into the request line
-// exactly as the client wrote the request's target. Of an absolute-form target (RFC 9112, section 3.2.2)
-// that is the part from the path on; its host is the request's Host already.
+// targetOf returns the target of the request that is sent, which is what the client wrote, byte for byte. Of an absolute-form
+// target (RFC 9112, section 3.2.2) that is the part from the path on; its host is the request's Host already.
 //
-// Targets that net/http cannot write unchanged are refused: those that would break the request line, which
-// HTTP/2 lets through, and those that begin with two slashes and hold bytes that RFC 3986 does not allow
-// in a path.
-func targetOf(r *http.Request) (url.URL, error) {
-	if r.Method == http.MethodConnect {
-		return url.URL{}, errMethod
+// A method or target that would break the request line, which HTTP/2 lets through, is refused, and so is a target that begins with
+// two slashes, as the authority of a URL does, and holds bytes that RFC 3986 does not allow in a path.
+func targetOf(r *http.Request) (string, error) {
+	if r.Method == http.MethodConnect || !httpguts.ValidHeaderFieldName(r.Method) {
+		return "", errMethod
 	}
 	raw, err := originForm(r.Method, r.RequestURI)
 	if err != nil {
-		return url.URL{}, err
+		return "", err
 	}
 	for i := range len(raw) {
 		if raw[i] <= ' ' || raw[i] == 0x7f {
-			return url.URL{}, errTarget
+			return "", errTarget
 		}
 	}
-	// url.URL.RequestURI leaves an opaque URL alone unless it begins with two slashes, and a raw path
-	// unless it is no valid encoding.
 	if !strings.HasPrefix(raw, "//") {
-		return url.URL{Opaque: raw}, nil
+		return raw, nil
 	}
-	path, query, asked := strings.Cut(raw, "?")
+	path, _, _ := strings.Cut(raw, "?")
 	plain, err := url.PathUnescape(path)
-	if err != nil {
-		return url.URL{}, errTarget
+	if u := (url.URL{Path: plain, RawPath: path}); err != nil || u.EscapedPath() != path {
+		return "", errTarget
 	}
-	u := url.URL{Path: plain, RawPath: path, RawQuery: query, ForceQuery: asked}
-	if u.RequestURI() != raw {
-		return url.URL{}, errTarget
-	}
-	return u, nil
+	return raw, nil
 }
 
 // originForm returns the target as an origin server expects it.
@@ -85,7 +77,7 @@ func originForm(method, raw string) (string, error) {
 	return rest, nil
 }
 
-// checkHost returns an error for a Host that http.Transport would change: an internationalised one, one
+// checkHost returns an error for a Host that could mean another one: an internationalised one, one
 // with an IPv6 zone, one with needless brackets. An empty one is right: the upstream's own is sent then.
 func checkHost(host string) error {
 	for i := range len(host) {

@@ -38,7 +38,7 @@ func TestSlowHeaderIsNotTriedElsewhere(t *testing.T) {
 // TestLongTransfers last longer than any of the limits, because none of them is on the whole.
 func TestLongTransfers(t *testing.T) {
 	t.Parallel()
-	const steps, step = 30, 10 * time.Millisecond
+	const steps, step, limit = 50, 50 * time.Millisecond, 2 * time.Second
 	shop := newRaw(t, func(conn net.Conn, br *bufio.Reader) {
 		head, _ := readHead(br)
 		if strings.HasPrefix(head[0], "POST") {
@@ -51,32 +51,38 @@ func TestLongTransfers(t *testing.T) {
 		}
 	})
 	g := newGate(t, []string{shop}, withConfig(func(c *Config) {
-		c.HeaderTimeout, c.IdleBody, c.IdleStream = steps*step/2, steps*step/2, steps*step/2
+		c.HeaderTimeout, c.IdleBody, c.IdleStream = limit, limit, limit
 	}))
-	if body := readAll(t, g.do(t, "GET", "/", nil).Body); body != strings.Repeat("x", steps) {
-		t.Errorf("download %q", body)
-	}
-	slow, w := io.Pipe()
-	go func() {
-		for range steps {
-			time.Sleep(step)
-			send(w, "x")
+	t.Run("download", func(t *testing.T) {
+		t.Parallel()
+		if body := readAll(t, g.do(t, "GET", "/", nil).Body); body != strings.Repeat("x", steps) {
+			t.Errorf("%q", body)
 		}
-		w.Close()
-	}()
-	req, err := http.NewRequest("POST", g.URL, slow)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.ContentLength = steps
-	res, err := g.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if body := readAll(t, res.Body); body != strings.Repeat("x", steps) {
-		t.Errorf("upload and download %q", body)
-	}
+	})
+	t.Run("upload and download", func(t *testing.T) {
+		t.Parallel()
+		slow, w := io.Pipe()
+		go func() {
+			for range steps {
+				time.Sleep(step)
+				send(w, "x")
+			}
+			w.Close()
+		}()
+		req, err := http.NewRequest("POST", g.URL, slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = steps
+		res, err := g.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body := readAll(t, res.Body); body != strings.Repeat("x", steps) {
+			t.Errorf("%q", body)
+		}
+	})
 }
 
 func TestUpstreamStalls(t *testing.T) {
@@ -154,7 +160,7 @@ func TestClientStopsReading(t *testing.T) {
 				t.Error("all was taken from the upstream for a client that reads nothing")
 			}
 			close(gone)
-		})}, withConfig(func(c *Config) { c.IdleBody = short }))
+		})}, withConfig(func(c *Config) { c.IdleBody = 20 * short }))
 		g.dial(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		receive(t, gone)
 		g.wait(t, "client_gone:1")
@@ -170,7 +176,7 @@ func TestHTTP2ClientStopsReading(t *testing.T) {
 		body := endless(1000000000)
 		pass(conn, &body)
 		close(gone)
-	})}, withTLS, withConfig(func(c *Config) { c.IdleBody = short }))
+	})}, withTLS, withConfig(func(c *Config) { c.IdleBody = 20 * short }))
 	res := g.do(t, "GET", "/", nil)
 	receive(t, gone)
 	if n, err := io.Copy(io.Discard, res.Body); err == nil || n >= 1000000000 || res.ProtoMajor != 2 {

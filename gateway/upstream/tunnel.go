@@ -12,33 +12,25 @@ import (
 
 // tunnel hands a 101 on and then bytes both ways, until both sides have ended, one fails, nothing passes
 // for IdleStream, one does not take what the other sends for IdleBody, or the Proxy is closed.
-func (x *exchange) tunnel(res *http.Response) {
-	back, ok := res.Body.(io.ReadWriteCloser)
-	if !ok {
-		res.Body.Close()
-		x.p.report(x.u, CauseProtocol, errNotAsked)
-		x.refuse(http.StatusBadGateway)
-		return
-	}
+func (x *exchange) tunnel() {
+	back := x.res.l
 	conn, buffered, err := x.rc.Hijack()
 	if err != nil {
-		back.Close()
 		x.p.report(x.u, CauseUnforwardable, err)
 		x.refuse(http.StatusBadGateway)
 		return
 	}
 	hangUp := sync.OnceFunc(func() {
 		conn.Close()
-		back.Close()
+		x.cut()
 	})
 	defer hangUp()
 	defer context.AfterFunc(x.p.closing, hangUp)()
-	defer context.AfterFunc(x.ctx, hangUp)()
 
 	// What the client sent ahead is in the server's buffer.
 	ahead, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 	client := io.MultiReader(bytes.NewReader(ahead), conn)
-	if err := x.switchProtocols(conn, res); err != nil {
+	if err := x.switchProtocols(conn); err != nil {
 		x.p.report(x.u, CauseClientGone, err)
 		return
 	}
@@ -55,9 +47,9 @@ func (x *exchange) tunnel(res *http.Response) {
 	ways.Wait()
 }
 
-func (x *exchange) switchProtocols(conn net.Conn, res *http.Response) error {
+func (x *exchange) switchProtocols(conn net.Conn) error {
 	h := x.w.Header().Clone()
-	copyHeader(h, res.Header)
+	copyHeader(h, x.res.header)
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")

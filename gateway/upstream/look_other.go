@@ -1,0 +1,8 @@
+//go:build !unix
+
+package upstream
+
+// look cannot tell on this system, so that no connection is used twice.
+func (l *link) look() bool { return false }
+
+func (l *link) peekAt(uintptr) (done bool) { return true }
