@@ -91,6 +91,18 @@ func (m *memory) set(away bool) {
 	m.away = away
 }
 
+func (m *memory) all() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.values)
+}
+
+func (m *memory) held() map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.leases)
+}
+
 // TestReplicasShareACertificate has two of them begin at once, and then one without the Store.
 func TestReplicasShareACertificate(t *testing.T) {
 	t.Parallel()
@@ -106,15 +118,15 @@ func TestReplicasShareACertificate(t *testing.T) {
 	if got := two.serial("shared.example", roots); got != serial || a.orders() != 1 {
 		t.Errorf("certificates %s and %s, %d orders", serial, got, a.orders())
 	}
-	for key, value := range store.values {
+	for key, value := range store.all() {
 		if value[0] != encrypted || bytes.Contains(value, []byte("PRIVATE KEY")) || bytes.Contains(value, []byte("shared.example")) {
 			t.Errorf("%s is kept as it is", key)
 		}
 	}
 	one.end()
 	two.end()
-	if len(store.leases) > 0 {
-		t.Errorf("leases are left: %v", store.leases)
+	if left := store.held(); len(left) > 0 {
+		t.Errorf("leases are left: %v", left)
 	}
 
 	store.set(true)
