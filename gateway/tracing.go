@@ -61,8 +61,12 @@ func newTracer(cfg *config.Config, opts Options, registry prometheus.Registerer)
 	}, []string{"result"})
 	registry.MustRegister(spans)
 	t := &tracer{collector: newCollector(c.Endpoint)}
+	told, err := otlptrace.New(context.Background(), t.collector)
+	if err != nil {
+		return nil, cfg.Problem(&c.Endpoint, err.Error())
+	}
 	exporter := &exporter{
-		SpanExporter: otlptrace.NewUnstarted(t.collector), log: opts.Logger, sent: spans.WithLabelValues("sent"), failed: spans.WithLabelValues("failed"),
+		SpanExporter: told, log: opts.Logger, sent: spans.WithLabelValues("sent"), failed: spans.WithLabelValues("failed"),
 	}
 	t.provider = sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter, sdktrace.WithMaxQueueSize(mostSpans), sdktrace.WithMaxExportBatchSize(spansAtOnce),

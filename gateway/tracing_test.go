@@ -94,7 +94,7 @@ func startTraced(t *testing.T, endpoint, sample string) (*gate, func() []http.He
 		}
 	})
 	g := start(t, setup{
-		upstream: shop, config: "tracing: {endpoint: \"" + endpoint + "\", sample: " + sample + "}\nreplica: gate-7\n",
+		upstream: shop, policy: packPolicy + "rules: [{id: german, activity: sale, products: [kaspersky], countries: [DE], from: 2024-01-01, mode: shadow}]\n", config: "tracing: {endpoint: \"" + endpoint + "\", sample: " + sample + "}\nreplica: gate-7\n",
 		options: func(o *gateway.Options) { o.Build.Version = "1.2.3" },
 	})
 	return g, func() []http.Header {
@@ -124,6 +124,7 @@ func TestTraces(t *testing.T) {
 		}, {
 			"": "GET shop", "http.request.method": "GET", "url.scheme": "http", "gate451.route": "shop", "gate451.verdict": "allow", "gate451.reason": "country_not_listed",
 			"gate451.activity": "sale", "gate451.product": "kaspersky", "gate451.country": "DE", "http.response.status_code": "200",
+			"gate451.shadow": `{values:{string_value:"german"}}`,
 		}, {
 			"": "other shop", "http.request.method": "other", "url.scheme": "http", "gate451.route": "shop", "gate451.verdict": "allow", "gate451.reason": "ungoverned",
 			"gate451.country": "DE", "http.response.status_code": "200",

@@ -37,7 +37,8 @@ const signature = "44d88612fea8a8f36de82e1278abb02f:68:Test.File\n"
 // theUpdateSentence is what updaters are told, with the reference behind it.
 var theUpdateSentence = regexp.MustCompile(`For legal compliance purposes, Kaspersky products cannot be updated from your country\. .*Reference: [0-9A-Z]{4}-[0-9A-Z]{4}\.`)
 
-// updateServer is an update server, and the gateway before it.
+// updateServer is an update server, and the gateway before it. It has testdata/apt: a repository with the two folders that
+// apt knows and a flat one, signed by a key of which only the public half was kept.
 type updateServer struct {
 	*gate
 	url string

@@ -126,6 +126,27 @@ func TestNamesFitTheFold(t *testing.T) {
 	}
 }
 
+// TestTraceContext: the client's own is passed on where the gateway traces nothing, and never beside the gateway's.
+func TestTraceContext(t *testing.T) {
+	t.Parallel()
+	r := &http.Request{Host: "shop.example", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
+		"Traceparent": {"theirs", "theirs too"}, "Tracestate": {"theirs"}, "Connection": {"Traceparent"},
+	}}
+	for _, c := range []struct {
+		parent, state string
+		want          [2][]string
+	}{
+		{"", "", [2][]string{nil, {"theirs"}}}, // the client has it stripped by Connection
+		{"ours", "", [2][]string{{"ours"}, nil}},
+		{"ours", "ours", [2][]string{{"ours"}, {"ours"}}},
+	} {
+		h := requestHeader(r, Meta{Client: netip.MustParseAddr("203.0.113.9"), TraceParent: c.parent, TraceState: c.state}, true)
+		if d := cmp.Diff(c.want, [2][]string{h["Traceparent"], h["Tracestate"]}); d != "" {
+			t.Errorf("%q and %q (-want +got):\n%s", c.parent, c.state, d)
+		}
+	}
+}
+
 func TestWithheldAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		for _, name := range []string{"Accept", "X_forwarded.for", "Gate451-Decision", "X-Some-Very-Long-Header-Name-Of-A-Shops-Own"} {
