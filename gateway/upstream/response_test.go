@@ -316,6 +316,7 @@ func sendOn(t *testing.T, address string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer res.Body.Close()
 	if text := readAll(t, res.Body); res.StatusCode != 502 || !res.Close || !strings.HasPrefix(text, "502 Bad Gateway") {
 		t.Errorf("answered %s %q, connection to be closed: %t", res.Status, text, res.Close)
 	}
