@@ -16,3 +16,6 @@ func lock(f *os.File) error {
 	}
 	return err
 }
+
+// unlock gives the file back. Closing it would do, if no program had just been started that still has a copy of it.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -89,6 +89,7 @@ func (u *Updater) Update(ctx context.Context, asking Asking) ([]Report, error) {
 		}
 		return nil, u.unusable(err)
 	}
+	defer unlock(held)
 	s, err := readState(u.cfg.Dir)
 	if err != nil {
 		u.opts.Logger.Warn("geoip update state is lost, every edition is asked for anew", slog.Any("error", err))
