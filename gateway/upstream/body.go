@@ -33,6 +33,7 @@ type requestBody struct {
 	early  []byte
 	ended  error
 	taken  bool // The sender's: it has what was read ahead.
+	fault  any  // What reading panicked with; set before probed or over is closed.
 
 	begun   atomic.Bool // Reading has.
 	blocked atomic.Bool // A read is waiting for the client.
@@ -131,6 +132,7 @@ func (b *requestBody) probe() (none bool) {
 		b.probed = make(chan struct{})
 		go func() {
 			defer close(b.probed)
+			defer b.catch()
 			b.early = make([]byte, 512)
 			n, err := b.Read(b.early)
 			b.early, b.ended = b.early[:n], err
@@ -157,6 +159,7 @@ const room = 8
 
 func (b *requestBody) send(l *link) {
 	defer close(b.over)
+	defer b.catch()
 	if b.call != nil && !b.called() {
 		return
 	}
@@ -282,5 +285,18 @@ func (b *requestBody) stop() {
 	}
 	if b.over != nil {
 		<-b.over
+	}
+	if b.fault != nil {
+		panic(b.fault)
+	}
+}
+
+// catch keeps a panic of whoever reads for the client from ending the program: it belongs to the goroutine that answers the
+// request, where stop raises it again.
+func (b *requestBody) catch() {
+	if fault := recover(); fault != nil {
+		b.fault, b.early, b.ended = fault, nil, io.ErrUnexpectedEOF
+		b.broken.Store(true)
+		b.x.cut()
 	}
 }

@@ -170,3 +170,39 @@ func TestEarlyAnswerOfAnUpstreamThatHangsUp(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// mined is a body that panics instead of ending.
+type mined struct{ io.Reader }
+
+func (mined) Close() error { return nil }
+
+func (m mined) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if err != nil {
+		panic("mined")
+	}
+	return n, nil
+}
+
+// TestPanicsOfBodiesAreTheRequests shows that a reader which panics, on whatever goroutine, ends its own request and no other.
+func TestPanicsOfBodiesAreTheRequests(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"POST", "GET"} { // the body of a GET is read ahead
+		for _, text := range []string{"", "half an order"} {
+			faults := make(chan any, 1)
+			g := newGate(t, []string{newRaw(t, echoFraming)})
+			g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { faults <- recover() }()
+				r.ContentLength, r.Body = -1, mined{strings.NewReader(text)}
+				g.proxy.Forward(w, r, g.meta)
+			})
+			res := g.do(t, method, "/", nil)
+			if fault := receive(t, faults); fault != "mined" {
+				t.Errorf("%s with %q: the request panicked with %v", method, text, fault)
+			}
+			if res.StatusCode != 400 {
+				t.Errorf("%s with %q answered %s", method, text, res.Status)
+			}
+		}
+	}
+}
