@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gate451/config"
+	"gate451/gateway/console"
 	"gate451/gateway/upstream"
 	"gate451/gateway/watch"
 	"gate451/rules"
@@ -29,6 +30,8 @@ type Gateway struct {
 	running       atomic.Int64 // exchanges, upgraded ones too
 	watched       []watched
 	serving       func() // told once
+	door          *console.Door
+	build         Build
 }
 
 // watched are files, and what reads them again.
@@ -44,7 +47,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts.Registry = newRegistry()
 	}
 	opts = opts.withDefaults()
-	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving}
+	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving, build: opts.Build}
 	policy, databases, certs := watchers(cfg, opts)
 	catalogues := watch.New(nil, watch.Options{Logger: opts.Logger, Poll: databasePoll, Also: func() []string {
 		if g.Enforcer == nil {
@@ -54,6 +57,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}})
 	err := g.load(cfg, opts)
 	if err == nil {
+		g.latest, g.door = new(console.Feed), console.NewDoor(string(cfg.Admin.Token), opts.Random)
 		g.policy.renamed = catalogues.Look
 		g.watched = []watched{{policy, g.policy.load}, {catalogues, g.policy.load}, {databases, g.places.Reload}}
 		if g.certs != nil {

@@ -25,7 +25,8 @@ import (
 func (g *Gateway) Run(stop, kill context.Context) error {
 	alive, end := context.WithCancel(context.Background())
 	defer end()
-	public, admin := g.publicServer(alive), g.adminServer()
+	public, pages := g.publicServer(alive), g.newConsole()
+	admin := g.adminServer(alive, pages)
 
 	failed := make(chan error, 2)
 	var serving sync.WaitGroup
@@ -34,6 +35,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	for _, w := range g.watched {
 		serving.Go(func() { w.Run(alive, w.load) })
 	}
+	serving.Go(func() { pages.Run(alive) })
 	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", slog.String("public", g.public.Addr().String()), slog.String("admin", g.admin.Addr().String()))
