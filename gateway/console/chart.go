@@ -44,7 +44,7 @@ type Tick struct {
 
 const (
 	panelHeight = 56
-	panelHead   = 26
+	panelHead   = 30
 	axisHeight  = 24
 )
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // strange returns what a client has chosen in printable ASCII, everything else as an escape of Go's, and no longer than
@@ -25,7 +26,7 @@ func strange(text string, most int) string {
 // visible returns a text of the operator's with everything escaped that does not show or that moves what does, such as a
 // change of the direction of writing.
 func visible(text string) string {
-	if strings.IndexFunc(text, hidden) < 0 {
+	if strings.IndexFunc(text, hidden) < 0 && utf8.ValidString(text) {
 		return text
 	}
 	var b strings.Builder
@@ -81,7 +82,12 @@ func span(d time.Duration) string {
 func instant(at time.Time) string { return at.Format(time.RFC3339) }
 
 // moment writes an instant for people, with the name of its zone.
-func moment(at time.Time) string { return at.Format("2 Jan 2006, 15:04 MST") }
+func moment(at time.Time) string {
+	if at.Second() != 0 {
+		return at.Format("2 Jan 2006, 15:04:05 MST")
+	}
+	return at.Format("2 Jan 2006, 15:04 MST")
+}
 
 // digest shortens the digest of a policy so that people can compare it.
 func digest(text string) string {

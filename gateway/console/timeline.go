@@ -46,10 +46,10 @@ type Mark struct {
 }
 
 const (
-	rowHeight  = 44
+	headHeight = 16 // of the word now
+	rowHeight  = 42
 	rowLabel   = 14 // from the top of a row to the base line of its name
 	barTop     = 21
-	barHeight  = 12
 	mostYears  = 4 // around now; what is further away is drawn at the edge
 	charWidth  = 7 // of a name, on average
 	axisPlot   = 26
@@ -78,7 +78,8 @@ func newTimeline(p *rules.Policy, changes []Change, now time.Time, width int, id
 	}
 	for i, rule := range p.Rules() {
 		row := TimelineRow{
-			Rule: rule, State: stateOf(rule, now), Name: clip(rule.ID, (t.Right-t.Left)/charWidth), Label: i*rowHeight + rowLabel, Y: i*rowHeight + barTop,
+			Rule: rule, State: stateOf(rule, now), Name: clip(rule.ID, (t.Right-t.Left)/charWidth),
+			Label: headHeight + i*rowHeight + rowLabel, Y: headHeight + i*rowHeight + barTop,
 			Bar: bar(rule.Effective), When: whenOf(rule, now, p.Zone()),
 		}
 		if rule.Pause != nil {
@@ -92,7 +93,7 @@ func newTimeline(p *rules.Policy, changes []Change, now time.Time, width int, id
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	t.Axis = len(t.Rows)*rowHeight + 6
+	t.Axis = headHeight + len(t.Rows)*rowHeight + 2
 	t.Height = t.Axis + axisPlot
 	t.Now = x(now)
 	t.Ticks = dates(first, last, x, width)

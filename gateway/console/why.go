@@ -22,7 +22,7 @@ type whyPage struct {
 	Problem string
 
 	Question Question
-	Asked    bool
+	Again    bool // it is the one that was found
 	Steps    []Step
 	// Verdict is block, allow or reject, for the color of the last steps.
 	Verdict string
@@ -35,6 +35,7 @@ type whyPage struct {
 type record struct {
 	Fields []field
 	Text   string
+	of     map[string]string // the same, by name
 }
 
 type field struct{ Name, Value string }
@@ -67,6 +68,7 @@ func (c *Console) look(w http.ResponseWriter, page *whyPage) {
 	if recent, ok := c.feed.find(normal(page.Reference)); ok {
 		shown := recent.show(c.gateway.Client)
 		page.Recent = &shown
+		page.again(map[string]string{"method": shown.Method, "host": shown.Host, "path": shown.Path, "at": shown.At})
 	}
 	if !page.Evidence {
 		if page.Recent == nil {
@@ -87,9 +89,17 @@ func (c *Console) look(w http.ResponseWriter, page *whyPage) {
 	}
 	for _, line := range lines {
 		page.Found = append(page.Found, recordOf(line))
+		page.again(page.Found[0].of)
 	}
 	if len(page.Found) == 0 && page.Recent == nil {
 		page.Problem = "No decision in the evidence has this reference. Copied by hand, it may have a wrong letter."
+	}
+}
+
+// again fills the form in with the request of a decision, as far as it is known: the address must be added.
+func (p *whyPage) again(of map[string]string) {
+	if p.Question == (Question{}) && of["host"] != "" {
+		p.Question, p.Again = Question{URL: "https://" + of["host"] + of["path"], Method: of["method"], At: of["at"]}, true
 	}
 }
 
@@ -107,7 +117,7 @@ const mostField = 500
 
 // recordOf takes a line of the evidence apart, in the order in which it is written. What a buyer chose is among it.
 func recordOf(line string) record {
-	rec := record{Text: strange(line, 4000)}
+	rec := record{Text: strange(line, 4000), of: map[string]string{}}
 	decoder := json.NewDecoder(bytes.NewReader([]byte(line)))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return rec
@@ -130,6 +140,7 @@ func recordOf(line string) record {
 		key, _ := name.(string)
 		if text != "" {
 			rec.Fields = append(rec.Fields, field{strange(key, mostField), strange(text, mostField)})
+			rec.of[key] = strange(text, mostField)
 		}
 	}
 	return rec
@@ -144,7 +155,6 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) {
 	}
 	field := func(name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
 	page.Question = Question{IP: field("ip"), URL: field("url"), Method: field("method"), At: field("at"), Headers: field("headers"), Body: r.PostForm.Get("body")}
-	page.Asked = true
 	steps, err := c.gateway.Explain(page.Question)
 	if err != nil {
 		page.Wrong = err.Error()

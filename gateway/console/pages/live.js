@@ -33,8 +33,8 @@
 			link.href = "/why?reference=" + encodeURIComponent(d.reference);
 			reference.append(link);
 		}
-		tr.append(cell(time), cell(element("span", d.verdict, "badge " + d.kind)), cell(d.reason + (d.unrecorded ? ", answered 503" : "")),
-			rule, cell(d.country || "unknown"), cell(d.client), asked, reference);
+		tr.append(cell(time), cell(element("span", d.verdict, "badge " + d.kind)), cell(d.country || "unknown"), asked, rule,
+			cell(d.reason + (d.unrecorded ? ", answered 503" : "")), cell(d.client), reference);
 		return tr;
 	};
 	const say = text => {
