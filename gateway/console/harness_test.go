@@ -189,7 +189,7 @@ func wants(t *testing.T, text string, all ...string) {
 	t.Helper()
 	for _, one := range all {
 		if !strings.Contains(text, one) {
-			t.Errorf("%q is not in\n%s", one, text)
+			t.Errorf("%q is not in\n%.6000s", one, text)
 		}
 	}
 }

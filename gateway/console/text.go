@@ -51,13 +51,16 @@ func number(n int64) string {
 	return digits
 }
 
-// span writes how long something takes, in its two largest units, for people.
+// span writes how long something takes, in its two largest units, for people; of years and many days nobody needs the rest.
 func span(d time.Duration) string {
 	units := []struct {
 		size      time.Duration
 		one, many string
 	}{{24 * time.Hour, " day", " days"}, {time.Hour, " h", " h"}, {time.Minute, " min", " min"}, {time.Second, " s", " s"}}
 	d = max(d, -d)
+	if years := d / (365 * 24 * time.Hour); years >= 2 {
+		return strconv.FormatInt(int64(years), 10) + " years"
+	}
 	for i, unit := range units {
 		n := d / unit.size
 		if n == 0 {

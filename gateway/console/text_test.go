@@ -76,7 +76,7 @@ func TestNumbersAndSpans(t *testing.T) {
 	}
 	for d, want := range map[time.Duration]string{
 		0: "less than 1 s", 59 * time.Second: "59 s", time.Minute: "1 min", 61 * time.Second: "1 min 1 s", 2*time.Hour + 3*time.Minute + 4*time.Second: "2 h 3 min",
-		24 * time.Hour: "1 day", 49 * time.Hour: "2 days 1 h", -90 * time.Second: "1 min 30 s", 100 * 24 * time.Hour: "100 days", 61*24*time.Hour + time.Hour: "61 days",
+		24 * time.Hour: "1 day", 49 * time.Hour: "2 days 1 h", -90 * time.Second: "1 min 30 s", 100 * 24 * time.Hour: "100 days", 61*24*time.Hour + time.Hour: "61 days", 800 * 24 * time.Hour: "2 years",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v is written %q, want %q", d, got, want)
