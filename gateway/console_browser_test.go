@@ -32,8 +32,6 @@ const operatedPolicy = packPolicy + `rules:
   - {id: winter-stop, activity: sale, countries: [JP], from: 2023-11-01, until: 2024-02-01}
 `
 
-const adminToken = "b0a3c1f2d4e5968778695a4b3c2d1e0f"
-
 // operated starts a gateway of which there is something to see, and lets minutes of traffic come by.
 func operated(t *testing.T, minutes int) *gate {
 	t.Helper()

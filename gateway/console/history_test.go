@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -87,4 +88,29 @@ func TestRows(t *testing.T) {
 	if name := countryOf(Key{Country: others}); name != others {
 		t.Error(name)
 	}
+}
+
+// TestRun shows that what is decided is looked at without anybody asking, until the end.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	s := newStill(t)
+	s.totals = []Total{{Key{Blocked, "sales", "US"}, 7}}
+	c := New(s, NewDoor("", nil), new(Feed))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		c.Run(ctx)
+		close(ended)
+	}()
+	for limit := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		w := c.history.Window(testNow, false)
+		if sum(w.Series(Blocked)) == 7 {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal("nothing is looked at")
+		}
+	}
+	stop()
+	<-ended
 }
