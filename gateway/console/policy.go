@@ -31,6 +31,7 @@ type reloaded struct {
 // listing is a text with numbered lines.
 type listing struct {
 	ID    string
+	Title string // for those who do not see it
 	Lines []line
 	// Left is how many lines are not shown.
 	Left int
@@ -47,13 +48,13 @@ type line struct {
 const mostLines = 5000
 
 // newListing takes a text apart and puts the problems of it at their lines.
-func newListing(id string, text []byte, problems rules.Problems) listing {
+func newListing(id, title string, text []byte, problems rules.Problems) listing {
 	at := map[int]rules.Problems{}
 	for _, p := range problems {
 		at[p.Line] = append(at[p.Line], p)
 	}
 	all := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	l := listing{ID: id, Left: max(0, len(all)-mostLines)}
+	l := listing{ID: id, Title: title, Left: max(0, len(all)-mostLines)}
 	for i, one := range all[:min(len(all), mostLines)] {
 		n := line{Number: i + 1, Text: strings.TrimSuffix(string(one), "\r"), Problems: at[i+1]}
 		if len(n.Problems) > 0 {
@@ -82,7 +83,7 @@ func (n *line) mark(column int) {
 func (c *Console) policy(w http.ResponseWriter, r *http.Request) {
 	s, text := c.gateway.State(), c.gateway.Text()
 	page := policyPage{Now: s.Now, State: &s, Text: text, Rules: countRules(s.Policy, s.Now), Reloaded: c.reloaded.Load()}
-	page.InForce = newListing("in-force", text.InForce, s.Policy.Warnings())
+	page.InForce = newListing("in-force", "Text in force", text.InForce, s.Policy.Warnings())
 	if text.Refused != nil {
 		var here rules.Problems
 		for _, p := range text.Problems {
@@ -92,7 +93,7 @@ func (c *Console) policy(w http.ResponseWriter, r *http.Request) {
 				page.Elsewhere = append(page.Elsewhere, p)
 			}
 		}
-		refused := newListing("refused", text.Refused, here)
+		refused := newListing("refused", "Text that is refused", text.Refused, here)
 		page.Refused = &refused
 	}
 	if s.Fleet != nil {
