@@ -288,8 +288,8 @@ func (v *viewer) pictures(of map[string]string) {
 	}
 }
 
-// fewColors makes a picture of no more than 64 colors, which is smaller: those that it has most of. Every other becomes the
-// nearest of them.
+// fewColors makes a picture of no more than 96 colors, which is smaller: those that it has most of and that people can tell
+// from each other. Every other becomes the nearest of them.
 func fewColors(whole image.Image) image.Image {
 	often := map[color.RGBA]int{}
 	bounds := whole.Bounds()
@@ -306,7 +306,12 @@ func fewColors(whole image.Image) image.Image {
 	slices.SortFunc(all, func(a, b color.Color) int {
 		return cmp.Or(cmp.Compare(often[b.(color.RGBA)], often[a.(color.RGBA)]), cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 	})
-	few := all[:min(len(all), 64)]
+	var few color.Palette
+	for _, c := range all {
+		if len(few) < 96 && !slices.ContainsFunc(few, func(near color.Color) bool { return distance(c.(color.RGBA), near.(color.RGBA)) < 20 }) {
+			few = append(few, c)
+		}
+	}
 	nearest := map[color.RGBA]uint8{}
 	for c := range often {
 		nearest[c] = uint8(few.Index(c))
@@ -318,6 +323,14 @@ func fewColors(whole image.Image) image.Image {
 		}
 	}
 	return small
+}
+
+// distance is how far one color is from another, 0 to 3 times 255.
+func distance(a, b color.RGBA) (sum int) {
+	for _, pair := range [][2]uint8{{a.R, b.R}, {a.G, b.G}, {a.B, b.B}} {
+		sum += int(max(pair[0], pair[1]) - min(pair[0], pair[1]))
+	}
+	return sum
 }
 
 // TestConsoleIsLive has the browser show decisions as they are made, with a buyer among those who make them who attacks the

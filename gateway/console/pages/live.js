@@ -40,7 +40,7 @@
 	const say = text => {
 		if (status.textContent !== text) status.textContent = text;
 	};
-	const told = () => missed > 0 ? "Live. " + missed + " passed by too fast to be shown." : "Live";
+	const told = () => "Following" + (missed > 0 ? "; " + missed + " passed by too fast to be shown" : "");
 	const render = () => {
 		list.prepend(...waiting.map(row));
 		waiting = [];
