@@ -352,7 +352,8 @@ func TestConsoleIsLive(t *testing.T) {
 	conn, answer := g.raw(t, american, "GET /cart/<img/src=x/onerror=document.title=1>\xe2\x80\xae%22%3Cscript%3E HTTP/1.1\r\nHost: shop.example\r\n\r\n")
 	res, err := http.ReadResponse(answer, nil)
 	must(t, err)
-	_ = conn.Close() // the answer has no more to tell
+	_ = res.Body.Close() // the answer has no more to tell
+	_ = conn.Close()
 	if res.StatusCode == http.StatusUnavailableForLegalReasons {
 		v.await(shows(res.Header.Get("Gate451-Reference")))
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	testToken = "a token"
-	patience  = 30 * time.Second // bounds every wait; no test expects to reach it
+	patience  = 20 * time.Second // bounds every wait; no test expects to reach it
 )
 
 const testPolicy = `version: 1
@@ -134,7 +135,9 @@ type answer struct {
 // ask sends a request, with the cookies that came before; change may change it.
 func (v *served) ask(method, path string, form url.Values, change ...func(*http.Request)) answer {
 	v.t.Helper()
-	r, err := http.NewRequest(method, v.server.URL+path, strings.NewReader(form.Encode()))
+	ctx, cancel := context.WithTimeout(v.t.Context(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, v.server.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		v.t.Fatal(err)
 	}

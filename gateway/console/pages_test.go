@@ -2,6 +2,7 @@ package console
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -387,7 +388,9 @@ type reading struct {
 
 func (v *served) follow(t *testing.T, path string, change ...func(*http.Request)) *reading {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.server.URL+path, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -515,6 +518,7 @@ func TestStreamEndsWithTheSession(t *testing.T) {
 	if a := v.ask(http.MethodPost, "/sign-out", nil); a.StatusCode != http.StatusSeeOther {
 		t.Fatal(a.Status)
 	}
+	v.feed.Add(&Entry{Decision: decided(t, rules.Block)})
 	if _, _, ok := r.next(); ok {
 		t.Error("who has signed out is told more")
 	}
