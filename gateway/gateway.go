@@ -57,7 +57,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}})
 	err := g.load(cfg, opts)
 	if err == nil {
-		g.latest, g.door = new(console.Feed), console.NewDoor(string(cfg.Admin.Token), opts.Random)
+		g.latest, g.door = new(console.Feed), console.NewDoor(string(cfg.Admin.Token), opts.Random, opts.Logger)
 		g.policy.renamed = catalogues.Look
 		g.watched = []watched{{policy, g.policy.load}, {catalogues, g.policy.load}, {databases, g.places.Reload}}
 		if g.certs != nil {

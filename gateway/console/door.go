@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -29,6 +30,7 @@ const (
 type Door struct {
 	token  string
 	random io.Reader
+	log    *slog.Logger
 	now    func() time.Time // a session ends and a guess is forgotten by the real clock, whatever clock judges requests
 
 	mu       sync.Mutex
@@ -49,9 +51,11 @@ type guesses struct {
 }
 
 // NewDoor returns a Door that a token opens. An empty token lets in whoever is on this machine. Random is where the
-// values of cookies come from.
-func NewDoor(token string, random io.Reader) *Door {
-	return &Door{token: token, random: random, now: time.Now, sessions: map[[sha256.Size]byte]session{}, guesses: map[netip.Prefix]*guesses{}}
+// values of cookies come from; the logger is told who guesses.
+func NewDoor(token string, random io.Reader, logger *slog.Logger) *Door {
+	return &Door{
+		token: token, random: random, log: logger, now: time.Now, sessions: map[[sha256.Size]byte]session{}, guesses: map[netip.Prefix]*guesses{},
+	}
 }
 
 // Locked reports whether there is a token.
@@ -71,7 +75,9 @@ func (d *Door) Try(r *http.Request, token string) (right bool, wait time.Duratio
 	if subtle.ConstantTimeCompare(given[:], want[:]) == 1 {
 		return true, 0
 	}
-	g.n++
+	if g.n++; g.n == 1 || g.n == mostGuesses { // neither more often, as whoever guesses decides how often that is
+		d.log.Warn("a wrong token was presented on the admin port", slog.String("from", remote(r).String()), slog.Int("times", g.n))
+	}
 	return false, 0
 }
 
@@ -105,7 +111,7 @@ func (d *Door) Presents(r *http.Request) (right bool, wait time.Duration) {
 	return d.Try(r, token)
 }
 
-// Open begins a session and returns the value of its cookie.
+// open begins a session and returns the value of its cookie.
 func (d *Door) open(r *http.Request) (string, error) {
 	value := make([]byte, cookieBytes)
 	if _, err := io.ReadFull(d.random, value); err != nil {

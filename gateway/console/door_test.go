@@ -4,17 +4,19 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
 
 // door returns a Door with a clock, and a function that makes requests from an address.
 func door(token string) (d *Door, clock *time.Time, from func(string) *http.Request) {
-	d, clock = NewDoor(token, rand.NewChaCha8([32]byte{1})), &time.Time{}
+	d, clock = NewDoor(token, rand.NewChaCha8([32]byte{1}), slog.New(slog.DiscardHandler)), &time.Time{}
 	*clock = testNow
 	d.now = func() time.Time { return *clock }
 	return d, clock, func(address string) *http.Request {
@@ -82,6 +84,8 @@ func TestSessions(t *testing.T) {
 func TestGuesses(t *testing.T) {
 	t.Parallel()
 	d, clock, from := door(testToken)
+	var said strings.Builder
+	d.log = slog.New(slog.NewTextHandler(&said, nil))
 	try := func(address, token string) string {
 		right, wait := d.Try(from(address), token)
 		return fmt.Sprint(right, " ", wait)
@@ -95,6 +99,9 @@ func TestGuesses(t *testing.T) {
 		if got := try(address, testToken); got != want {
 			t.Errorf("%s with the right token: %s, want %s", address, got, want)
 		}
+	}
+	if n := strings.Count(said.String(), "a wrong token"); n != 2 || !strings.Contains(said.String(), "from=2001:db8::9 times=10") || strings.Contains(said.String(), testToken) {
+		t.Errorf("%d lines about guesses: %s", n, said.String())
 	}
 	*clock = clock.Add(guessWindow)
 	if got := try("[2001:db8::1]:1", testToken); got != "true 0s" {

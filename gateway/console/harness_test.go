@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -115,7 +116,7 @@ type served struct {
 func serve(t testing.TB, s *still, token string) *served {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{4, 5, 1})
-	c := New(s, NewDoor(token, random), new(Feed))
+	c := New(s, NewDoor(token, random, slog.New(slog.DiscardHandler)), new(Feed))
 	c.beat = time.Millisecond
 	mux := http.NewServeMux()
 	c.Register(mux)

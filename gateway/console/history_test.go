@@ -95,7 +95,7 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	s := newStill(t)
 	s.totals = []Total{{Key{Blocked, "sales", "US"}, 7}}
-	c := New(s, NewDoor("", nil), new(Feed))
+	c := New(s, NewDoor("", nil, nil), new(Feed))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
