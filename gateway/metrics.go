@@ -103,8 +103,12 @@ func (m *metrics) totals() []console.Total {
 		m.decisions.Collect(ch)
 		close(ch)
 	}()
+	var all []prometheus.Metric
+	for one := range ch { // quickly, as a new label waits until they are collected
+		all = append(all, one)
+	}
 	sums := map[console.Key]int64{}
-	for one := range ch {
+	for _, one := range all {
 		var told dto.Metric
 		if one.Write(&told) != nil { // unreachable: a counter can always be told
 			continue

@@ -101,6 +101,10 @@ func (c *Console) protect(next http.HandlerFunc) http.HandlerFunc {
 // guard lets in whom the door does, and shows others the way.
 func (c *Console) guard(next http.HandlerFunc) http.HandlerFunc {
 	return c.protect(func(w http.ResponseWriter, r *http.Request) {
+		if elsewhere(r) {
+			c.sorry(w, http.StatusForbidden, "Not from there", "A page of another origin has asked for this one, other than by a link.")
+			return
+		}
 		if !c.door.Locked() {
 			if why := Stranger(r); why != "" {
 				c.sorry(w, http.StatusForbidden, "Not from here",
@@ -119,6 +123,13 @@ func (c *Console) guard(next http.HandlerFunc) http.HandlerFunc {
 			c.sorry(w, http.StatusUnauthorized, "Not signed in", "Sign in with the token of admin.token_file; what you sent was not done.")
 		}
 	})
+}
+
+// elsewhere reports whether a page of another origin has asked, to show the answer within itself or only to keep the
+// gateway at work: a search through the evidence, a place among those who follow. A link may lead here.
+func elsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
 // signInForm is what the sign-in page shows.

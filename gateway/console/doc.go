@@ -13,7 +13,7 @@
 // What changes something is a POST. The caller puts http.CrossOriginProtection before all of this: it goes by what the
 // browser itself says of where a request comes from, also from another port of the same host, which a cookie's
 // SameSite=Strict lets through. A token in each form would hold against nothing that those two let pass, as whoever could
-// read the form could read the token.
+// read the form could read the token. A page of another origin can link here, and show or load nothing.
 //
 // # What a buyer can write
 //

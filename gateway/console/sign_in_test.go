@@ -84,6 +84,16 @@ func TestWithoutAToken(t *testing.T) {
 	if a := v.ask(http.MethodPost, "/policy/reload", nil, func(r *http.Request) { r.Host = "evil.example" }); a.StatusCode != http.StatusForbidden || s.reloaded > 0 {
 		t.Errorf("a reload under another name: %s", a.Status)
 	}
+	for from, want := range map[string]int{"cross-site empty": 403, "cross-site iframe": 403, "same-site image": 403, "cross-site document": 200, "same-origin empty": 200, "none document": 200} {
+		a := v.get("/why", func(r *http.Request) {
+			site, dest, _ := strings.Cut(from, " ")
+			r.Header.Set("Sec-Fetch-Site", site)
+			r.Header.Set("Sec-Fetch-Dest", dest)
+		})
+		if a.StatusCode != want {
+			t.Errorf("asked for by a browser, %s: %s, want %d", from, a.Status, want)
+		}
+	}
 	for _, request := range []string{"GET /sign-in", "POST /sign-in"} {
 		method, path, _ := strings.Cut(request, " ")
 		if a := v.ask(method, path, nil); a.Header.Get("Location") != "/" {
