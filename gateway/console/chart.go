@@ -67,7 +67,7 @@ func newChart(w *Window, width int) Chart {
 			height := max(1.5, float64(n)/float64(p.Most)*panelHeight)
 			p.Columns = append(p.Columns, Column{
 				X: round(float64(c.Left) + float64(i)*step), Y: round(float64(p.Base) - height), Width: round(max(0.5, step-1)), Height: round(height),
-				From: w.At(i).Format("15:04"), N: n,
+				From: w.At(i).Format(w.layout()), N: n,
 			})
 		}
 		c.Panels = append(c.Panels, p)
@@ -77,6 +77,14 @@ func newChart(w *Window, width int) Chart {
 	c.Height = y + axisHeight
 	c.Ticks = ticksOf(w, c.Left, step, width)
 	return c
+}
+
+// layout is how the beginning of a slot is written.
+func (w *Window) layout() string {
+	if w.Width >= time.Hour {
+		return "2 Jan 15:04"
+	}
+	return "15:04"
 }
 
 // scale returns the round number that a scale reaches to: 1, 2 or 5 times a power of ten.

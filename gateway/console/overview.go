@@ -99,13 +99,9 @@ func breakdownOf(w *Window, id, title, name string, of func(Key) string) breakdo
 // tableOf puts a dozen slots of the window into one row each, and leaves out rows in which nothing happened.
 func tableOf(w *Window) []tableRow {
 	each := max(1, len(w.Slots)/12)
-	layout := "15:04"
-	if w.Width >= time.Hour {
-		layout = "2 Jan 15:04"
-	}
 	var rows []tableRow
 	for from := 0; from < len(w.Slots); from += each {
-		row := tableRow{From: w.At(from).Format(layout)}
+		row := tableRow{From: w.At(from).Format(w.layout())}
 		for _, counts := range w.Slots[from:min(len(w.Slots), from+each)] {
 			for key, n := range counts {
 				if int(key.Kind) < len(row.Counts) {
