@@ -165,6 +165,38 @@ func TestPageOfTheRefusal(t *testing.T) {
 	}
 }
 
+// TestPageOfTheConsole runs what CONSOLE.md shows, with a gateway that has the token of which it tells, and looks for the
+// pictures.
+func TestPageOfTheConsole(t *testing.T) {
+	t.Parallel()
+	need(t, "curl", "")
+	const page = "CONSOLE.md"
+	program, dir := buildProgram(t), t.TempDir()
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file := filepath.Join(dir, "gateway.yaml")
+	write(t, file, read(t, file)+blocks(t, page, "yaml")[0])
+	write(t, filepath.Join(dir, "admin.token"), "0123456789abcdef\n")
+	serve := exec.Command(program, "serve", "--config", file)
+	serve.Env = append(os.Environ(), "GATE451_LISTEN=127.0.0.1:0", "GATE451_ADMIN_LISTEN=127.0.0.1:0")
+	said := begin(t, serve, `"msg":"serving"`)
+	address := regexp.MustCompile(`"admin":"([^"]+)"`).FindStringSubmatch(said)
+	if address == nil {
+		t.Fatalf("the gateway does not say where it serves:\n%s", said)
+	}
+	consoles(t, page, dir, program, strings.NewReplacer("127.0.0.1:9451", address[1]))
+	shown := regexp.MustCompile(`\(console/\w+\.png\)`).FindAllString(read(t, page), -1)
+	if len(shown) != 5 {
+		t.Errorf("%s shows %d pictures", page, len(shown))
+	}
+	for _, one := range shown {
+		if size := len(read(t, strings.Trim(one, "()"))); size == 0 || size > 150_000 {
+			t.Errorf("%s is %d bytes long", one, size)
+		}
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

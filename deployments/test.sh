@@ -280,7 +280,7 @@ export GOLANGCI_LINT=$TOOLS/golangci-lint-$GOLANGCI_LINT_VERSION # deployments/l
 GOVULNCHECK=$TOOLS/govulncheck-$GOVULNCHECK_VERSION
 export H2SPEC=$TOOLS/h2spec-$H2SPEC_VERSION # the gateway's tests run it
 export PEBBLE=$TOOLS/pebble-$PEBBLE_VERSION # and those of certificates
-export AXE=$TOOLS/axe-core-$AXE_VERSION.js # so do those of the refusal
+export AXE=$TOOLS/axe-core-$AXE_VERSION.js # so do those of the refusal and of the console
 step tools tools
 must
 VENDURE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/gate451/vendure-$(cat gateway/testdata/vendure/package*.json | sha256sum | cut -c1-16)

@@ -1,28 +1,33 @@
 package gateway
 
 import (
-	"crypto/subtle"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gate451/gateway/console"
 )
 
-// adminServer serves the operator: metrics and health to whoever reaches the port, and what changes something to
-// whoever has the token, if there is one.
-func (g *Gateway) adminServer() *http.Server {
+// adminServer serves the operator: metrics and health to whoever reaches the port, the console and what changes something
+// to whoever has the token, if there is one.
+func (g *Gateway) adminServer(alive context.Context, pages *console.Console) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{Registry: g.registry}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", g.readyz)
 	mux.HandleFunc("GET /evidence/checkpoint", g.showCheckpoint)
 	mux.Handle("POST /-/reload", g.operator(g.reload))
+	pages.Register(mux)
 	return &http.Server{
 		// A page in the operator's browser must not reach what changes something.
 		Handler:           http.NewCrossOriginProtection().Handler(mux),
+		BaseContext:       func(net.Listener) context.Context { return alive }, // the console's stream ends with it
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second,
 	}
 }
@@ -52,14 +57,25 @@ func (g *Gateway) reload(w http.ResponseWriter, _ *http.Request) {
 // operator lets only those through who present the token, where there is one.
 func (g *Gateway) operator(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token := string(g.cfg.Admin.Token)
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="gate451"`)
-			answer(w, http.StatusUnauthorized, "the token of admin.token_file is needed; send it as Authorization: Bearer TOKEN")
+		if !g.door.Locked() {
+			// Commands send no Origin. A browser does, and may have been led here under another name (DNS rebinding).
+			if r.Header.Get("Origin") != "" && console.Stranger(r) != "" {
+				answer(w, http.StatusForbidden, console.Stranger(r)+"; open the port under 127.0.0.1 or localhost, or give admin.token_file")
+				return
+			}
+			next(w, r)
 			return
 		}
-		next(w, r)
+		switch right, wait := g.door.Presents(r); {
+		case right:
+			next(w, r)
+		case wait > 0:
+			w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+			answer(w, http.StatusTooManyRequests, "too many wrong tokens came from this address; wait a minute")
+		default:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="gate451"`)
+			answer(w, http.StatusUnauthorized, "the token of admin.token_file is needed; send it as Authorization: Bearer TOKEN")
+		}
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"gate451/config"
+	"gate451/gateway/console"
 	"gate451/gateway/geoip"
 	"gate451/rules"
 )
@@ -63,9 +64,11 @@ func benchRequest(path string) *http.Request {
 	return r
 }
 
-// TestJudgeAllocates shows that judging costs no memory: of plain requests, whoever asks and whatever is decided.
+// TestJudgeAllocates shows that judging costs no memory, and showing it to the operator neither: of plain requests, whoever
+// asks and whatever is decided.
 func TestJudgeAllocates(t *testing.T) {
 	e := benchEnforcer(t)
+	e.latest = new(console.Feed)
 	for path, want := range map[string]rules.Reason{"/about/us": rules.ReasonUngoverned, "/cart": rules.ReasonListedCountry, "/buy/kaspersky-standard?id=1": rules.ReasonListedCountry} {
 		r, j := benchRequest(path), new(judgement)
 		if allocs := testing.AllocsPerRun(100, func() {
@@ -73,6 +76,7 @@ func TestJudgeAllocates(t *testing.T) {
 				t.Error(err)
 			}
 			e.metrics.located(&j.origin)
+			e.showLatest(r, j, true, nil)
 		}); allocs != 0 {
 			t.Errorf("%s: %v allocations", path, allocs)
 		}

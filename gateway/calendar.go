@@ -10,7 +10,7 @@ import (
 // LoadPolicy reads the policy that a configuration names. It looks at nothing else, so that it works where the
 // databases and certificates are not.
 func LoadPolicy(cfg *config.Config) (*rules.Policy, error) {
-	policy, err := (&policySource{file: cfg.Policy}).read()
+	policy, _, err := (&policySource{file: cfg.Policy}).read()
 	return policy, placed(cfg, err, func(error) any { return &cfg.Policy })
 }
 

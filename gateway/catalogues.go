@@ -18,6 +18,7 @@ type stocked struct {
 	base   *rules.Policy // without them
 	policy *rules.Policy // nil if there is none
 	files  []catalogue.Info
+	text   []byte // what the policy was read from
 }
 
 // stock reads the catalogues that a policy names, from this replica's own files, and attaches them. All are read, so that all
@@ -39,7 +40,7 @@ func (s *policySource) stock(base *rules.Policy) (stocked, error) {
 		return stocked{}, err
 	}
 	p, err := base.WithCatalogue(into)
-	return stocked{base, p, files}, err
+	return stocked{base: base, policy: p, files: files}, err
 }
 
 // catalogueFiles returns the paths of the catalogues of the policies that decide, or would without the fleet's.

@@ -13,6 +13,8 @@
 //	           lacks only its document is asked for that
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
+// Beside it, the console shows the operator what is decided and why; no request waits for anybody who looks.
+//
 // Nothing on that way waits for anything but the upstream, the disk that keeps the evidence, and a body that names a
 // product. The policy hangs on one atomic pointer and the databases
 // on another: each request takes both once, and a reload replaces them as a whole.

@@ -15,6 +15,7 @@ import (
 	"gate451/config"
 	"gate451/gateway/canonical"
 	"gate451/gateway/clientip"
+	"gate451/gateway/console"
 	"gate451/gateway/evidence"
 	"gate451/gateway/fleet"
 	"gate451/gateway/geoip"
@@ -31,8 +32,10 @@ type Enforcer struct {
 	log      *slog.Logger
 	registry prometheus.Registerer
 	metrics  *metrics
-	recorder *recorder    // nil without evidence
-	fleet    *fleet.Fleet // nil without Redis
+	recorder *recorder     // nil without evidence
+	fleet    *fleet.Fleet  // nil without Redis
+	latest   *console.Feed // nil where nobody looks
+	troubles sync.Map      // of the databases that could not be loaded again, by name
 	refusals *refusal.Writer
 	random   io.Reader
 	pool     sync.Pool // of *judgement
@@ -58,9 +61,12 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e.clients, errs[0] = newClients(cfg)
 	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
 		e.metrics.databaseReloads.WithLabelValues(database, reloadResult(err)).Inc()
-		if err == nil {
-			e.noteDatabase(database)
+		if err != nil {
+			e.troubles.Store(database, err.Error())
+			return
 		}
+		e.troubles.Delete(database)
+		e.noteDatabase(database)
 	}})
 	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now, note: func(event evidence.Event) {
 		e.recorder.note(event)
@@ -137,12 +143,15 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	if recorded || j.decision.Verdict == rules.Block {
 		j.reference = refusal.NewReference(e.random)
 	}
+	var err error
 	if recorded {
-		if err := e.recorder.record(c.Request(), j); err != nil {
-			// What cannot be proved is not done. The evidence counts it, and says in the log why.
-			tell(c, &outcome{Status: http.StatusServiceUnavailable})
-			return nil
-		}
+		err = e.recorder.record(c.Request(), j)
+	}
+	e.showLatest(c.Request(), j, recorded, err)
+	if err != nil {
+		// What cannot be proved is not done. The evidence counts it, and says in the log why.
+		tell(c, &outcome{Status: http.StatusServiceUnavailable})
+		return nil
 	}
 	if j.decision.Verdict == rules.Block {
 		e.logRefusal(c.Request(), j)

@@ -15,6 +15,7 @@ import (
 
 	"gate451/config"
 	"gate451/gateway/acme"
+	"gate451/gateway/console"
 	"gate451/gateway/upstream"
 	"gate451/gateway/watch"
 	"gate451/rules"
@@ -38,6 +39,8 @@ type Gateway struct {
 	watched       []watched
 	renew         func(context.Context) // keeps the databases current until the context ends
 	serving       func()                // told once
+	door          *console.Door
+	build         Build
 }
 
 // watched are files, and what reads them again.
@@ -53,7 +56,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 		opts.Registry = newRegistry()
 	}
 	opts = opts.withDefaults()
-	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving}
+	g := &Gateway{registry: opts.Registry, public: opts.Public, admin: opts.Admin, serving: opts.Serving, build: opts.Build}
 	policy, databases, certs := watchers(cfg, opts)
 	catalogues := watch.New(nil, watch.Options{Logger: opts.Logger, Poll: databasePoll, Also: func() []string {
 		if g.Enforcer == nil {
@@ -63,6 +66,7 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}})
 	err := g.load(cfg, opts)
 	if err == nil {
+		g.latest, g.door = new(console.Feed), console.NewDoor(string(cfg.Admin.Token), opts.Random, opts.Logger)
 		g.policy.renamed = catalogues.Look
 		g.watched = []watched{{policy, g.policy.load}, {catalogues, g.policy.load}, {databases, g.places.Reload}}
 		if g.certs != nil {

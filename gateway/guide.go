@@ -51,6 +51,7 @@ func (d *Demo) WriteGuide(w io.Writer) error {
 func (d *Demo) writeHead(g *guide, public, admin string) {
 	g.say("gate451 stands before a sample shop and a sample update server, all on this machine.\n")
 	g.say("  Shop in a browser:  %s/", public)
+	g.say("  Console:            %s/", admin)
 	g.say("  Metrics:            %s/metrics", admin)
 	if d.options.At.IsZero() {
 		g.say("  Judged by:          the real clock")

@@ -7,7 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 
+	"gate451/gateway/console"
 	"gate451/gateway/evidence"
 	"gate451/gateway/geoip"
 	"gate451/rules"
@@ -94,6 +96,49 @@ func (m *metrics) decided(j *judgement, took time.Duration) {
 	for s := range d.Shadows {
 		m.decisions.WithLabelValues(rules.Block.String(), s.Reason.String(), s.Rule.ID, s.Rule.Activity, s.Country.String(), string(rules.Shadow)).Inc()
 	}
+}
+
+// totals returns all decisions so far, as far as the console tells them apart.
+func (m *metrics) totals() []console.Total {
+	ch := make(chan prometheus.Metric)
+	go func() {
+		m.decisions.Collect(ch)
+		close(ch)
+	}()
+	var all []prometheus.Metric
+	for one := range ch { // quickly, as a new label waits until they are collected
+		all = append(all, one)
+	}
+	sums := map[console.Key]int64{}
+	for _, one := range all {
+		var told dto.Metric
+		if one.Write(&told) != nil { // unreachable: a counter can always be told
+			continue
+		}
+		labels := map[string]string{}
+		for _, l := range told.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		sums[console.Key{Kind: kindOf(labels), Rule: labels["rule"], Country: labels["country"]}] += int64(told.GetCounter().GetValue())
+	}
+	var totals []console.Total
+	for key, n := range sums {
+		totals = append(totals, console.Total{Key: key, N: n})
+	}
+	return totals
+}
+
+// kindOf is the kind of the decisions that some labels count.
+func kindOf(labels map[string]string) console.Kind {
+	switch {
+	case labels["mode"] == string(rules.Shadow):
+		return console.WouldBlock
+	case labels["reason"] == rules.ReasonUngoverned.String():
+		return console.Ungoverned
+	case labels["verdict"] == rules.Block.String():
+		return console.Blocked
+	}
+	return console.Allowed
 }
 
 func (m *metrics) located(o *rules.Origin) {

@@ -24,6 +24,8 @@ type policySource struct {
 	log        *slog.Logger
 	current    atomic.Pointer[rules.Policy]
 	catalogues atomic.Pointer[[]catalogue.Info] // of the policy in force
+	written    atomic.Pointer[written]          // what the policy in force was read from
+	tried      atomic.Pointer[attempt]          // the last one to load a policy
 
 	loading   sync.Mutex
 	trouble   complaint // guarded by loading, like what follows
@@ -36,18 +38,32 @@ type policySource struct {
 	renamed   func() // told when other catalogues may be in force; nil if nobody is
 }
 
+// written is a policy's text, and where it comes from.
+type written struct {
+	source string
+	text   []byte
+}
+
+// attempt is one to load a policy, with the text that was read.
+type attempt struct {
+	at   time.Time
+	err  error
+	file string // as problems name it
+	text []byte
+}
+
 // load reads the policy's file again, and the catalogues. A bad one changes nothing: the error holds all that is wrong with
 // them.
 func (s *policySource) load() error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	own, published, err := s.readAll()
+	own, published, text, err := s.readAll()
 	if err != nil {
 		if published.policy != nil { // the fleet's policy is not bad because this replica's own is
 			s.published = published
 			s.settle(false)
 		}
-		s.loaded(nil, err, s.now())
+		s.attempted(attempt{err: err, file: s.file, text: text})
 		if old := s.current.Load(); old != nil && s.trouble.isNew(err) {
 			s.log.Error("policy not reloaded, the one in force stays", slog.String("in_force", old.Digest()), slog.Any("error", err))
 		}
@@ -60,28 +76,37 @@ func (s *policySource) load() error {
 			slog.String("file", own.policy.Digest()), slog.String("in_force", published.policy.Digest()))
 	}
 	s.settle(s.trouble.end())
-	s.loaded(s.current.Load(), nil, s.now()) // only now: whoever sees the metrics change counts on the policy
+	s.attempted(attempt{file: s.file, text: text}) // only now: whoever sees the metrics change counts on the policy
 	return nil
+}
+
+// attempted tells what came of an attempt.
+func (s *policySource) attempted(a attempt) {
+	a.at = s.now()
+	s.tried.Store(&a)
+	s.loaded(s.current.Load(), a.err, a.at)
 }
 
 // readAll reads the policy's file, and the catalogues of what it holds and of what the fleet has published. What is bad of the
 // latter stays as it was.
-func (s *policySource) readAll() (own, published stocked, err error) {
-	p, err := s.read()
+func (s *policySource) readAll() (own, published stocked, text []byte, err error) {
+	p, text, err := s.read()
 	if err == nil {
 		own, err = s.stock(p)
+		own.text = text
 	}
 	if s.published.policy == nil {
-		return own, published, err
+		return own, published, text, err
 	}
 	published, bad := s.stock(s.published.base)
+	published.text = s.published.text
 	if bad != nil {
 		published = s.published
 		if err == nil || err.Error() != bad.Error() { // both may name the same file
 			err = errors.Join(err, bad)
 		}
 	}
-	return own, published, err
+	return own, published, text, err
 }
 
 // take puts what the fleet has published into force. A bad policy changes nothing, but pauses count all the same.
@@ -96,10 +121,13 @@ func (s *policySource) take(said fleet.Published) error {
 		s.said.Pauses, s.said.Change = said.Pauses, said.Change
 	}
 	s.settle(false)
-	s.loaded(s.current.Load(), err, s.now())
+	s.attempted(attempt{err: err, file: publishedName, text: said.Text})
 	s.notePauses(before.Pauses)
 	return err
 }
+
+// publishedName is what problems call a policy that was published.
+const publishedName = "policy"
 
 // parse returns the policy that was published: the one in force if it is the same, and none if only pauses were. Its
 // catalogues are this replica's own files.
@@ -107,14 +135,16 @@ func (s *policySource) parse(said fleet.Published) (stocked, error) {
 	if len(said.Text) == 0 || s.published.policy != nil && said.Digest == s.published.policy.Digest() {
 		return s.published, nil
 	}
-	p, err := rules.Parse("policy", said.Text)
+	p, err := rules.Parse(publishedName, said.Text)
 	if err == nil && p.Digest() != said.Digest {
 		err = fmt.Errorf("the policy's digest is %s here, and %s where it was published; all replicas should run the same version", p.Digest(), said.Digest)
 	}
 	if err != nil {
 		return stocked{}, err
 	}
-	return s.stock(p)
+	stock, err := s.stock(p)
+	stock.text = said.Text
+	return stock, err
 }
 
 // settle works out which policy is in force, and tells of it if it is another one, or is so again.
@@ -131,6 +161,7 @@ func (s *policySource) settle(again bool) {
 		}
 	}
 	old := s.current.Swap(p)
+	s.written.Store(&written{s.source(), from.text})
 	s.tellCatalogues(from.files)
 	switch {
 	case old == nil:
@@ -184,13 +215,12 @@ func (s *policySource) notePauses(before []fleet.Pause) {
 	}
 }
 
-func (s *policySource) read() (*rules.Policy, error) {
-	text, file := s.text, s.file
-	if text == nil {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return nil, fmt.Errorf("%w; name a readable policy file under policy", err)
+func (s *policySource) read() (p *rules.Policy, text []byte, err error) {
+	if text = s.text; text == nil {
+		if text, err = os.ReadFile(s.file); err != nil {
+			return nil, nil, fmt.Errorf("%w; name a readable policy file under policy", err)
 		}
 	}
-	return rules.Parse(file, text)
+	p, err = rules.Parse(s.file, text)
+	return p, text, err
 }

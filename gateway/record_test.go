@@ -296,6 +296,10 @@ func TestFullDisk(t *testing.T) {
 			fill(t, filler)
 			visit(50)
 			during := answers[http.StatusServiceUnavailable]
+			eventually(t, "the console tells of the full disk", func() bool { return strings.Contains(g.console(t, "/"), "The evidence cannot be written") })
+			if shown := strings.Contains(g.console(t, "/live"), "answered 503"); shown != (durability == "strict") {
+				t.Errorf("answers 503 among the latest: %v", shown)
+			}
 			must(t, os.Remove(filler))
 			if durability == "strict" {
 				eventually(t, "the disk is used again", func() bool {
@@ -305,6 +309,7 @@ func TestFullDisk(t *testing.T) {
 				})
 			}
 			visit(20)
+			eventually(t, "the console tells of nothing any more", func() bool { return !strings.Contains(g.console(t, "/"), "The evidence cannot be written") })
 			g.stop()
 			must(t, g.end())
 			dir := filepath.Join(disk, "evidence")

@@ -24,7 +24,8 @@ import (
 func (g *Gateway) Run(stop, kill context.Context) error {
 	alive, end := context.WithCancel(context.Background())
 	defer end()
-	public, admin, asked := g.publicServer(alive), g.adminServer(), g.forwardAuthServer(alive)
+	public, pages, asked := g.publicServer(alive), g.newConsole(), g.forwardAuthServer(alive)
+	admin := g.adminServer(alive, pages)
 
 	failed := make(chan error, 3)
 	var serving sync.WaitGroup
@@ -44,6 +45,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 	if g.issued != nil {
 		serving.Go(func() { g.issued.Run(issuing) })
 	}
+	serving.Go(func() { pages.Run(alive) })
 	leave := g.share()
 	g.ready.Store(true)
 	g.log.Info("serving", told...)

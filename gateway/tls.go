@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gate451/config"
 )
@@ -44,6 +45,16 @@ func (c *certificates) load() error {
 		c.log.Info("certificate reloaded")
 	}
 	return nil
+}
+
+// state returns when the certificate in use expires, and why a newer one could not be loaded; nothing if it could.
+func (c *certificates) state() (expires time.Time, trouble string) {
+	if leaf := c.current.Load().Leaf; leaf != nil {
+		expires = leaf.NotAfter
+	}
+	c.loading.Lock()
+	defer c.loading.Unlock()
+	return expires, c.trouble.text
 }
 
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -160,6 +160,8 @@ func (l *Log) troubled(err error) {
 		l.cfg.Logger.Error("the evidence cannot be written; it is tried again", slog.Any("error", err))
 	}
 	l.w.failing, l.w.err = true, err
+	text := err.Error()
+	l.counts.trouble.Store(&text)
 }
 
 func (l *Log) healed() {
@@ -167,4 +169,5 @@ func (l *Log) healed() {
 		l.cfg.Logger.Info("the evidence is written again", slog.Int64("lost", l.counts.lost.Load()), slog.Int64("failed", l.counts.failed.Load()))
 	}
 	l.w.failing = false
+	l.counts.trouble.Store(nil)
 }

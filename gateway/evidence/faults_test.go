@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -168,12 +169,12 @@ func TestHeals(t *testing.T) {
 		}
 		eventually(t, "the disk is tried, and what is missing is counted", func() bool {
 			s := l.Stats()
-			return tried.Load() > 0 && s.Lost >= c.lost[0] && s.Failed >= c.failed[0]
+			return tried.Load() > 0 && s.Lost >= c.lost[0] && s.Failed >= c.failed[0] && strings.Contains(s.Trouble, syscall.ENOSPC.Error())
 		})
 		full.Store(false)
 		for i := range 10 {
 			record(t, l, 10+i, 11+i)
-			eventually(t, "all is written", func() bool { return l.Stats().Waiting == 0 })
+			eventually(t, "all is written", func() bool { s := l.Stats(); return s.Waiting == 0 && s.Trouble == "" })
 		}
 		must(t, l.Close())
 		verified(t, cfg.Dir, VerifyOptions{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -52,6 +53,8 @@ type Log struct {
 // counters are what Stats returns.
 type counters struct {
 	written, lost, failed, waiting, lastSync atomic.Int64
+
+	trouble atomic.Pointer[string] // nil while there is none
 }
 
 // Stats are figures of a log since it was opened.
@@ -65,6 +68,8 @@ type Stats struct {
 	Lines int64
 	// LastSync is how long the disk took to make the newest lines durable.
 	LastSync time.Duration
+	// Trouble says why the last attempt to write failed; empty if it did not.
+	Trouble string
 }
 
 // group is what is written and made durable together.
@@ -180,10 +185,19 @@ func (l *Log) Checkpoint() []byte { return l.newest.get() }
 // Stats returns the log's figures.
 func (l *Log) Stats() Stats {
 	c := &l.counts
-	return Stats{
+	s := Stats{
 		Written: c.written.Load(), Lost: c.lost.Load(), Failed: c.failed.Load(), Waiting: c.waiting.Load(),
 		Lines: l.places.lines(), LastSync: time.Duration(c.lastSync.Load()),
 	}
+	if trouble := c.trouble.Load(); trouble != nil {
+		s.Trouble = *trouble
+	}
+	return s
+}
+
+// Client returns an address as the log writes it at an instant; the empty string for none.
+func (l *Log) Client(addr netip.Addr, at time.Time) string {
+	return string(l.client.Load().append(nil, addr, at))
 }
 
 // Record writes a decision into the log. With Strict it returns nil only once the record is on disk; it returns an error

@@ -203,3 +203,18 @@ func TestClientForms(t *testing.T) {
 		t.Errorf("a short key: %v", err)
 	}
 }
+
+// TestClientOfTheLog shows that others write an address as the log does.
+func TestClientOfTheLog(t *testing.T) {
+	t.Parallel()
+	l := open(t, Config{Dir: t.TempDir(), Client: ClientHMAC})
+	addr := netip.MustParseAddr("50.114.0.1")
+	at := l.cfg.Now()
+	if got, want := l.Client(addr, at), string(l.client.Load().append(nil, addr, at)); got != want || !strings.HasPrefix(got, "hmac:") {
+		t.Errorf("%q, the log writes %q", got, want)
+	}
+	if got := l.Client(netip.Addr{}, at); got != "" {
+		t.Errorf("no address is written %q", got)
+	}
+	must(t, l.Close())
+}

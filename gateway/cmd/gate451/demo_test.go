@@ -41,7 +41,7 @@ func readGuide(t *testing.T, s *server) (commands []string, comments map[string]
 	for line := range strings.Lines(s.stdout.waitFor(t, "Ctrl-C ends it.\n")) {
 		line, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "  ")
 		switch text, isComment := strings.CutPrefix(line, "# "); {
-		case !ok || strings.HasPrefix(line, "Shop ") || strings.HasPrefix(line, "Metrics") || strings.HasPrefix(line, "Judged"):
+		case !ok || strings.HasPrefix(line, "Shop ") || strings.HasPrefix(line, "Console") || strings.HasPrefix(line, "Metrics") || strings.HasPrefix(line, "Judged"):
 		case isComment:
 			comment = text
 		default:
@@ -198,6 +198,11 @@ func TestDemoServesBrowsers(t *testing.T) {
 		if status, _ := get(t, shop+path); status != want {
 			t.Errorf("/%s is answered %d, want %d", path, status, want)
 		}
+	}
+	_, rest, _ = strings.Cut(rest, "Console:            ")
+	console, _, _ := strings.Cut(rest, "\n")
+	if status, page := get(t, console); status != http.StatusOK || !strings.Contains(page, "Decisions over time") {
+		t.Errorf("the console is answered %d: %s", status, page)
 	}
 	s.end(t)
 }
