@@ -13,6 +13,9 @@
 //	           lacks only its document is asked for that
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
+// A proxy in front that asks before it forwards (forward_auth) describes a request, which goes the same way from Enforce on: it is
+// answered 200 in place of being forwarded.
+//
 // Beside it, the console shows the operator what is decided and why; no request waits for anybody who looks.
 //
 // Nothing on that way waits for anything but the upstream, the disk that keeps the evidence, and a body that names a

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -351,7 +350,8 @@ func TestHAProxyWithABrokenScript(t *testing.T) {
 
 // checkFailsClosed ends the gateway, and then answers in its place as nobody should who is asked whether a request may pass.
 func (n *neighbour) checkFailsClosed(t *testing.T, shop *till) {
-	place := n.gate.ForwardAuthAddr().String()
+	hungUp := ""
+	n.phone.instead.Store(&hungUp) // nobody else may be asked who gets the port by chance
 	n.gate.stop()
 	_ = n.gate.end() // how it ended is another test's affair
 	refused := func(what string) {
@@ -376,30 +376,14 @@ func (n *neighbour) checkFailsClosed(t *testing.T, shop *till) {
 	refused("without a gateway")
 	for _, text := range []string{
 		"HTTP/1.1 500 Oops\r\nX-Country-Code: DE\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
-		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "nonsense\r\n\r\n", "HTTP/1.1 2", "",
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "nonsense\r\n\r\n", "HTTP/1.1 2",
 	} {
-		ln, err := net.Listen("tcp", place)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			for {
-				conn, err := ln.Accept()
-				if errors.Is(err, net.ErrClosed) {
-					return
-				}
-				if err == nil {
-					serving.Go(func() {
-						defer conn.Close()
-						_, _ = conn.Read(make([]byte, 64<<10)) // whatever was asked
-						_, _ = io.WriteString(conn, text)
-					})
-				}
-			}
-		})
+		n.phone.instead.Store(&text)
 		refused(fmt.Sprintf("with %.30q in its place", text))
-		ln.Close()
-		serving.Wait()
+	}
+	yes := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	n.phone.instead.Store(&yes)
+	if a := exchange(t, buyer(t, loopbackGerman, n.address), "GET", "http://shop.example/about", nil); a.StatusCode != 200 || len(shop.take()) != 1 {
+		t.Errorf("with a yes in its place: %d: the answers before prove nothing", a.StatusCode)
 	}
 }
