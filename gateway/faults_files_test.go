@@ -227,21 +227,25 @@ func databaseRemoved(t *testing.T, c *calamity) {
 func TestPolicyIsInForceBeforeItIsTold(t *testing.T) {
 	t.Parallel()
 	var g *gate
-	var armed atomic.Bool
-	var told string
+	var reloading, asking atomic.Bool
+	var told atomic.Value
 	g = start(t, setup{policy: editions[0].text, files: map[string][]byte{"geo.mmdb": gazetteFile(t, "first")}, options: func(o *gateway.Options) {
 		now := o.Now
 		o.Now = func() time.Time {
-			if armed.CompareAndSwap(true, false) {
-				told = g.metric(t, `gate451_policy_info{digest="`+editions[1].digest()+`"}`)
+			// The console looks at the clock too, though rarely.
+			if reloading.Load() && told.Load() != "1" && asking.CompareAndSwap(false, true) {
+				told.Store(g.metric(t, `gate451_policy_info{digest="`+editions[1].digest()+`"}`))
+				asking.Store(false)
 			}
 			return now()
 		}
 	}})
-	armed.Store(true)
+	g.metric(t, "gate451_build_info") // it serves
 	g.replace(t, "policy.yaml", []byte(editions[1].text))
+	reloading.Store(true)
 	must(t, g.Reload())
-	if told != "1" {
-		t.Errorf("the new policy is told to be in force: %q, want 1", told)
+	reloading.Store(false)
+	if told.Load() != "1" {
+		t.Errorf("the new policy is told to be in force: %v, want 1", told.Load())
 	}
 }
