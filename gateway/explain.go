@@ -32,6 +32,8 @@ type Question struct {
 	Body []byte
 	// At is the instant at which it is judged.
 	At time.Time
+	// From is where it comes from, in place of what the databases say of IP; nil if they are to be asked.
+	From *rules.Origin
 }
 
 // request makes the request that a server would have read. What a server would refuse is left for the judge to refuse.
@@ -121,7 +123,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 		a.routes.close() // nothing is forwarded
 	}
 	then := e.judge
-	then.now, then.carts = func() time.Time { return q.At }, nil
+	then.now, then.carts, then.stated = func() time.Time { return q.At }, nil, q.From
 	if err := then.judge(nil, r, &a.judgement); err != nil {
 		var malformed bool
 		if a.rejected, malformed = errors.AsType[*canonical.Malformed](err); !malformed {

@@ -92,6 +92,16 @@ func oneArgument(expected string) cobra.PositionalArgs {
 	}
 }
 
+// atLeastOne is for commands that take one argument or several, and says which.
+func atLeastOne(expected string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return fmt.Errorf("no argument is given; expected %s, or several", expected)
+	}
+}
+
 // apart refuses two flags that exclude each other.
 func apart(one, other string) cobra.PositionalArgs {
 	return func(c *cobra.Command, _ []string) error {
