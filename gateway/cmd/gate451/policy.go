@@ -19,7 +19,7 @@ import (
 
 func policyCommand(s surroundings) *cobra.Command {
 	return group("policy", "Try a policy and compare two; publish the fleet's and pause its rules, through Redis",
-		policyTestCommand(s), policyPushCommand(s), policyStatusCommand(s), policyPauseCommand(s), policyResumeCommand(s))
+		policyTestCommand(s), policyDiffCommand(s), policyPushCommand(s), policyStatusCommand(s), policyPauseCommand(s), policyResumeCommand(s))
 }
 
 // awaited is how long a change is waited for until all replicas run it, unless the user says otherwise.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +64,7 @@ func loadIfNamed(file string, s surroundings) (*config.Config, error) {
 // printCases shows each case that failed with what it wants behind a minus, what came out behind a plus, and what agrees
 // behind neither.
 func printCases(w io.Writer, tried *gateway.CasesTried) error {
+	const none = "(none)"
 	t := newTable(w)
 	for _, r := range tried.Results {
 		if r.Passed {
@@ -72,11 +74,11 @@ func printCases(w io.Writer, tried *gateway.CasesTried) error {
 		t.row("    %s", r.Request)
 		for _, f := range r.Fields {
 			if f.Want == f.Got {
-				t.row("    %s: %s", f.Field, orNone(f.Got))
+				t.row("    %s: %s", f.Field, cmp.Or(f.Got, none))
 				continue
 			}
-			t.row("  - %s: %s", f.Field, orNone(f.Want))
-			t.row("  + %s: %s", f.Field, orNone(f.Got))
+			t.row("  - %s: %s", f.Field, cmp.Or(f.Want, none))
+			t.row("  + %s: %s", f.Field, cmp.Or(f.Got, none))
 		}
 	}
 	t.row("%d of %d cases come out as they want", tried.Passed, tried.Cases)
@@ -84,11 +86,4 @@ func printCases(w io.Writer, tried *gateway.CasesTried) error {
 		t.row("no case reaches rule %s of %s while it is effective", u.Rule, u.Policy)
 	}
 	return t.print()
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "(none)"
-	}
-	return text
 }
