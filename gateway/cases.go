@@ -155,6 +155,9 @@ func NewPolicyEnforcer(cfg *config.Config, policy string, opts Options) (*Enforc
 			return nil, err
 		}
 	}
+	if _, err := os.Stat(policy); err != nil {
+		return nil, fmt.Errorf("%w; name a readable policy file", err)
+	}
 	cfg.Policy = policy
 	return NewEnforcer(cfg, opts)
 }

@@ -155,6 +155,9 @@ func (d *differ) instant(text string) string {
 	return at.In(d.zone).Format(time.RFC3339Nano)
 }
 
+// ends are the fields with the ends of the time in which a rule is effective, and the words for them.
+var ends = map[string]struct{ verb, noun string }{"from": {"begins", "beginning"}, "until": {"ends", "end"}}
+
 // part adds what has changed of one field of a part, if anything has.
 func (d *differ) part(part, name, field string, old, new ruleOutline) {
 	if words := d.field(field, old, new); words != "" {
@@ -168,13 +171,13 @@ func (d *differ) field(field string, old, new ruleOutline) string {
 	if bytes.Equal(was, is) {
 		return ""
 	}
-	switch verbs := map[string]string{"from": "begins", "until": "ends"}; {
-	case verbs[field] != "" && is == nil:
-		return fmt.Sprintf("no longer %s at any time; it was %s", strings.TrimSuffix(verbs[field], "s"), d.instant(old.text(field)))
-	case verbs[field] != "" && was == nil:
-		return fmt.Sprintf("%s at %s, and before at no time", verbs[field], d.instant(new.text(field)))
-	case verbs[field] != "":
-		return fmt.Sprintf("%s at %s instead of %s", verbs[field], d.instant(new.text(field)), d.instant(old.text(field)))
+	switch end, ok := ends[field]; {
+	case ok && is == nil:
+		return fmt.Sprintf("has no %s any more; it was at %s", end.noun, d.instant(old.text(field)))
+	case ok && was == nil:
+		return fmt.Sprintf("%s at %s, and had no %s before", end.verb, d.instant(new.text(field)), end.noun)
+	case ok:
+		return fmt.Sprintf("%s at %s instead of %s", end.verb, d.instant(new.text(field)), d.instant(old.text(field)))
 	case field == "products" && is == nil:
 		return "is about everything, and no longer about " + strings.Join(listOf(was), ", ") + " only"
 	case field == "products" && was == nil:

@@ -89,7 +89,7 @@ func (r *Replay) Summary() []string {
 	}
 	said := []string{
 		when,
-		fmt.Sprintf("%d lines: %d requests would pass, %d would be blocked; %d are malformed and would be answered 4xx, %d lines are unreadable.",
+		fmt.Sprintf("%d lines: %d requests would pass, %d would be blocked. Malformed, and so answered 4xx: %d. Unreadable: %d.",
 			r.Lines, r.Verdicts.Allow, r.Verdicts.Block, r.Rejected, r.Unreadable),
 	}
 	if r.Bodies > 0 {

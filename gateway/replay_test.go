@@ -335,7 +335,7 @@ func TestReplayedLineAllocations(t *testing.T) {
 func BenchmarkReplay(b *testing.B) {
 	e := enforcerOf(b, replayPolicy)
 	var text strings.Builder
-	for i, v := range visits(2000) {
+	for i, v := range visits(50000) {
 		if v.via = ""; i%10 > 0 {
 			v.target, v.question.IP = "/css/site.css?v=12", netip.AddrFrom4([4]byte{85, 214, byte(i >> 8), byte(i)})
 		}

@@ -66,7 +66,7 @@ type outcome struct {
 func call(t *testing.T, environ []string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, surroundings{supervisor: nobody(),
+	code := run(t.Context(), args, surroundings{supervisor: nobody(), stdin: strings.NewReader(""),
 		stdout: &stdout, stderr: &stderr, environ: environ, now: func() time.Time { return today }, command: "gate451",
 		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	})
@@ -131,7 +131,7 @@ func start(t *testing.T, environ []string, args ...string) *server {
 	go func() {
 		defer close(done)
 		s.ended <- run(ctx, args, surroundings{
-			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451", supervisor: nobody(),
+			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451", supervisor: nobody(), stdin: strings.NewReader(""),
 			signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
 		})
 	}()
@@ -277,7 +277,7 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 		configured("calendar", "-o", "json"), explain, append(explain, "-o", "json"), {"demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
 	} {
 		var stderr bytes.Buffer
-		code := run(t.Context(), args, surroundings{supervisor: nobody(),
+		code := run(t.Context(), args, surroundings{supervisor: nobody(), stdin: strings.NewReader(""),
 			stdout: full{}, stderr: &stderr, now: func() time.Time { return today },
 			signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 		})

@@ -97,7 +97,7 @@ func printDiff(w io.Writer, d *policyDiff) error {
 	}
 	r := d.Traffic
 	t.row("")
-	t.row("%d lines: %d requests have the same verdict, %d would be blocked that passed, %d would pass that were blocked; %d are malformed, %d lines are unreadable",
+	t.row("%d lines: %d requests have the same verdict, %d would be blocked that passed, %d would pass that were blocked. Malformed: %d. Unreadable: %d.",
 		r.Lines, r.Same, r.Changed.Block, r.Changed.Allow, r.Rejected, r.Unreadable)
 	if r.Bodies > 0 {
 		t.row("of %d requests the gateway would have read the body, which no log has: they are judged as if it could not be read", r.Bodies)
