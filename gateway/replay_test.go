@@ -386,6 +386,17 @@ func TestReplayIsPrinted(t *testing.T) {
 	if strings.Contains(page.String(), "http") {
 		t.Error("the page refers to something outside of it")
 	}
+	var text, object bytes.Buffer
+	if err := errors.Join(someReplay(3).Text(&text), someReplay(3).JSON(&object)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Of 2 requests the gateway would have read the body"; !strings.Contains(text.String(), want) || !strings.Contains(text.String(), "<a>.log:3: no line") {
+		t.Errorf("the text lacks something:\n%s", &text)
+	}
+	var read map[string]any
+	if err := json.Unmarshal(object.Bytes(), &read); err != nil || read["lines"] != 9.0 || fmt.Sprint(read["verdicts"]) != "map[allow:4 block:3]" {
+		t.Errorf("%v, %v", read, err)
+	}
 	var sheet bytes.Buffer
 	if err := someReplay(3).CSV(&sheet); err != nil {
 		t.Fatal(err)

@@ -12,11 +12,12 @@ import (
 
 // replayFlags say which traffic is judged, and how.
 type replayFlags struct {
-	file, at, host, as string
+	file, at, host string
+	as             choice
 }
 
 func replayCommand(s surroundings) *cobra.Command {
-	var f replayFlags
+	f := replayFlags{as: choice{known: []string{"text", "html", "csv", "json"}}}
 	c := &cobra.Command{
 		Use: "replay [ACCESS.LOG...]", Short: "Tell what the policy would have done to recorded traffic",
 		Long: "Tell what the policy would have done to recorded traffic, by reason, rule, country and day. Logs are in the common or the\n" +
@@ -27,7 +28,7 @@ func replayCommand(s surroundings) *cobra.Command {
 	}
 	configFlag(c, &f.file)
 	f.add(c)
-	c.Flags().StringVarP(&f.as, "output", "o", "text", "how to print the result: `text`, html, csv or json")
+	f.as.flag(c, "result")
 	return c
 }
 
@@ -38,12 +39,6 @@ func (f *replayFlags) add(c *cobra.Command) {
 }
 
 func replay(files []string, f *replayFlags, s surroundings) error {
-	print, ok := map[string]func(*gateway.Replay, io.Writer) error{
-		"text": (*gateway.Replay).Text, "html": (*gateway.Replay).HTML, "csv": (*gateway.Replay).CSV, "json": (*gateway.Replay).JSON,
-	}[f.as]
-	if !ok {
-		return fmt.Errorf("--output: %q is no form of a replay; expected text, html, csv or json", f.as)
-	}
 	cfg, err := config.Load(f.file, s.environ)
 	if err != nil {
 		return err
@@ -63,7 +58,9 @@ func replay(files []string, f *replayFlags, s surroundings) error {
 	if err != nil {
 		return err
 	}
-	return print(r, s.stdout)
+	return map[string]func(*gateway.Replay, io.Writer) error{
+		"text": (*gateway.Replay).Text, "html": (*gateway.Replay).HTML, "csv": (*gateway.Replay).CSV, "json": (*gateway.Replay).JSON,
+	}[f.as.String()](r, s.stdout)
 }
 
 // orInput is the logs that are named, or standard input.
