@@ -188,7 +188,7 @@ rules:
 		{"from: 2024-07-20", "from: 2024-07-20, mode: shadow", "rule a has mode shadow instead of enforce"},
 		{"from: 2024-07-20", "from: 2024-07-20, unknown_country: allow", "rule a has unknown_country allow instead of block"},
 		{"from: 2024-07-20", "from: 2024-07-20, basis: {title: T}", `rule a has basis {"title":"T"}, and had none`},
-		{"from: 2024-07-20", "from: 2024-07-20, except: [{note: n}]", `rule a has other except: with {"note":"n"}`},
+		{"from: 2024-07-20", "from: 2024-07-20, except: [{networks: [192.0.2.1], note: n}]", `rule a has other except: with {"networks":["192.0.2.1/32"],"note":"n"}`},
 		{"id: a", "id: b", "rule a is taken away; it was: blocks sale of x in CU IR from 2024-07-20T00:00:00-04:00\n" +
 			"rule b is added: blocks sale of x in CU IR from 2024-07-20T00:00:00-04:00"},
 		{"[/cart]", "[/buy, /cart]", `activity sale has other elements: with {"paths":["/buy","/cart"]}; without {"paths":["/cart"]}`},
