@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -115,7 +116,7 @@ func (s *splitter) hand(end int) error {
 // end tells of the rest. Where reading has failed, the last line has been cut off.
 func (s *splitter) end(err error) error {
 	end := len(s.buffer)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		end = bytes.LastIndexByte(s.buffer, '\n') + 1
 	}
 	if s.long && bytes.IndexByte(s.buffer, '\n') < 0 {
@@ -123,7 +124,7 @@ func (s *splitter) end(err error) error {
 	} else if failure := s.hand(end); failure != nil {
 		return failure
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return s.each(Block{First: s.line, Bad: fmt.Errorf("the file ends within: %w; what stands before is counted", err)})
