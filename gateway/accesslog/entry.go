@@ -59,7 +59,7 @@ func (e *Entry) readClient(text string) error {
 // readRequest reads a request line. What is none leaves method and target empty: a server logs what it has answered 400.
 func (e *Entry) readRequest(line string) {
 	method, rest, ok := strings.Cut(line, " ")
-	if !ok {
+	if !ok || method == "" {
 		return
 	}
 	if end := strings.LastIndexByte(rest, ' '); end >= 0 && strings.HasPrefix(rest[end+1:], "HTTP/") {
