@@ -64,6 +64,11 @@ func (x *exchange) copyBody() (cause string, err error) {
 		}
 	}
 	for {
+		if w := x.kernel(); w != nil {
+			if cause, err := x.splice(w); err != nil {
+				return cause, err
+			}
+		}
 		x.watch.expect(answer, patience)
 		n, rerr := x.res.Read(buf)
 		x.watch.settle(answer)
