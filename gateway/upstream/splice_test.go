@@ -118,6 +118,7 @@ func TestDownloadsThatEndBadly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				defer res.Body.Close()
 				if n, err := io.Copy(io.Discard, res.Body); err == nil || n > int64(len(half)) || n < int64(len(half)) && name != "resets" {
 					t.Errorf("read %d bytes, %v", n, err)
 				}
