@@ -26,7 +26,7 @@ func noticeHeader(d *rules.Decision, policy *rules.Policy) string {
 			products = append(products, policy.Title(product))
 		}
 	}
-	value := `"` + d.Notice.ID + `"; from="` + from.Format(time.RFC3339Nano) + `"` // an id needs no escapes
+	value := `"` + d.Notice.ID + `"; from="` + from.Format(time.RFC3339Nano) + `"`     // an id needs no escapes
 	if sentence, err := refusal.Notice(d.Notice.Refusal, products, from); err == nil { // always: a test reads the words
 		value += "; text=" + displayString(sentence)
 	}

@@ -103,7 +103,7 @@ type goods struct {
 	last         int     // where the last ID's begin
 	foreign      bool    // an ID is of no product
 	unread       bool    // something may be carried that could not be read
-	brought      bool    // the request itself carries something, or may
+	brought      bool    // the request itself carries a product, be it in its query, or may
 	path         string  // the reading
 	undetermined bool    // the request may concern any product
 }
@@ -145,10 +145,6 @@ func (g goods) with(c *Carried, by *Carrier, skus *skuMatcher, places []int32) g
 func (c *Carried) brings() bool {
 	return c.Present || c.Undetermined || len(c.Rows) > 0 || len(c.IDs) > 0 && !c.Answered
 }
-
-// byPathAlone reports whether nothing but the path tells what is asked for. A client chooses the path, and many a shop sells
-// whatever the path is: beside a path that is exempt, a product in the query or the body is not.
-func (g *goods) byPathAlone() bool { return !g.brought && len(g.hits) == g.byPath }
 
 // unnamed reports whether the element claims a request that names no product, and nobody has told which it is.
 func (c *Carrier) unnamed(carried *Carried) bool {

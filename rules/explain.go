@@ -122,6 +122,7 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 	s.goods.byPath = len(s.goods.hits)
 	for _, product := range p.queries.walk(req, reading.Path) {
 		s.products[p.names[product]] = nil
+		s.goods.brought = s.goods.brought || !slices.Contains(s.goods.hits, product)
 	}
 	for _, c := range reading.Carried {
 		carrier := p.carriers[c.Carrier]
@@ -255,7 +256,7 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 		o.verdict, o.reason = Allow, ReasonExempt
 	}
 	step.Verdict, step.Reason = o.verdict, o.reason
-	step.Outside = o.verdict == Block && !rule.draws(a.from.Client)
+	step.Outside = o.verdict == Block && rule.spares(a.from.Client)
 	switch {
 	case rule.Mode == Enforce && !step.Outside:
 		e.Decision.weigh(q, o.verdict, o.reason, rule, o.country)

@@ -83,6 +83,7 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 		products := p.products.match(req.Host, path, productHits[:0])
 		g := goods{byPath: len(products), unread: req.Undetermined, undetermined: req.Undetermined, brought: req.Undetermined, path: path}
 		g.hits = p.queries.match(req, path, products)
+		g.brought = g.brought || len(g.hits) > g.byPath
 		for _, id := range activities {
 			p.judge(&d, id, &g, from, at)
 		}
@@ -116,7 +117,8 @@ func (p *Policy) judgeCarried(d *Decision, req *Request, path string, activities
 	products = p.queries.match(req, path, products)
 	for _, id := range activities {
 		g := goods{
-			hits: products, byPath: byPath, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined, brought: req.Undetermined, path: path,
+			hits: products, byPath: byPath, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined, path: path,
+			brought: req.Undetermined || len(products) > byPath,
 		}
 		g = p.gather(g, id, req.Carried, carriers, places)
 		p.judge(d, id, &g, from, at)
@@ -243,7 +245,7 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, goods *goods, judged
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)
 			}
-		case e.rule.Mode == Shadow, e.verdict == Block && !e.rule.draws(from.Client):
+		case e.rule.Mode == Shadow, e.verdict == Block && e.rule.spares(from.Client):
 			d.shadow.add(ShadowBlock{e.rule, e.reason, country})
 		default:
 			d.weigh(q, e.verdict, e.reason, e.rule, country)

@@ -164,7 +164,9 @@ func (x *Exception) holds(from *Origin, g *goods, at time.Time) bool {
 	case !x.Until.IsZero() && !at.Before(x.Until):
 	case x.networks != nil && !x.networks.Contains(from.Client):
 	case len(x.Tokens) > 0 && !from.Token.among(x.Tokens):
-	case len(x.Paths) > 0 && !(x.covers(g.path) && (len(x.products) > 0 || g.byPathAlone())):
+	case len(x.Paths) > 0 && !x.covers(g.path):
+	case len(x.Paths) > 0 && len(x.products) == 0 && g.brought:
+		// A client chooses the path, and many a shop sells whatever that is: a product in the query or the body is not exempt.
 	default:
 		return len(x.products) == 0 || g.within(x.products)
 	}

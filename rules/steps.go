@@ -44,7 +44,7 @@ func saltOf(id string) rollSalt { return sha256.Sum256([]byte("rollout of " + id
 //
 // The draw keeps no secret. Whoever can change networks finds one outside of a small share by trying, whatever the hash.
 func (r *Rule) draws(client netip.Addr) bool {
-	if r.Rollout == 0 || !client.IsValid() {
+	if !client.IsValid() {
 		return true
 	}
 	client = client.Unmap()
@@ -62,6 +62,10 @@ func (r *Rule) draws(client netip.Addr) bool {
 	return ticket < uint64(r.Rollout)
 }
 
+// spares reports whether the rule has a rollout that has not reached a client. Few rules have any, and most decisions need no more
+// than a look.
+func (r *Rule) spares(client netip.Addr) bool { return r.Rollout != 0 && !r.draws(client) }
+
 // announced reports whether requests are told at an instant that the rule will block them.
 func (r *Rule) announced(at time.Time) bool {
 	return r.Mode == Enforce && !r.NoticeFrom.IsZero() && !at.Before(r.NoticeFrom) && at.Before(r.Effective.From)
@@ -70,7 +74,7 @@ func (r *Rule) announced(at time.Time) bool {
 // willBlock reports whether the rule, which lists the origin, blocks it when it begins: what is told a client must come true.
 func (r *Rule) willBlock(from *Origin, g *goods) bool {
 	at := r.Effective.From
-	return r.draws(from.Client) && !r.paused(at) && r.exempts(from, g, at) == nil
+	return !r.spares(from.Client) && !r.paused(at) && r.exempts(from, g, at) == nil
 }
 
 // announce makes a rule the one that is announced if it begins sooner than what has been found so far.

@@ -182,6 +182,40 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestCartsAtExceptedPaths: what lies in the cart is not the request's to choose, as a path is, and so does not undo an exception;
+// a row of the cart that the request names does.
+func TestCartsAtExceptedPaths(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `version: 1
+activities:
+  sale: [{paths: [/checkout], fields: [{query: row, row: true}], cart: {get: /cart, json: items.#.id, rows: items.#.key}}]
+products: {knives: [{skus: [KNIFE]}]}
+rules: [{id: a, activity: sale, products: [knives], countries: [DE], except: [{paths: [/checkout/done]}]}]
+`)
+	at := instant(t, "2024-01-01T00:00:00Z")
+	for _, c := range []struct {
+		path    string
+		carried Carried
+		want    string
+	}{
+		{"/checkout/done", Carried{}, "allow exempt a sale - DE"},
+		{"/checkout/done", Carried{Answered: true}, "allow other_product - sale - DE"},
+		{"/checkout/done", Carried{Answered: true, IDs: []string{"KNIFE"}}, "allow exempt a sale knives DE"},
+		{"/checkout", Carried{Answered: true, IDs: []string{"KNIFE"}}, "block listed_country a sale knives DE"},
+		{"/checkout/done", Carried{Present: true, Rows: []string{"r"}, Answered: true, IDs: []string{"KNIFE"}}, "block listed_country a sale knives DE"},
+		{"/checkout/done", Carried{IDs: []string{"KNIFE"}}, "block listed_country a sale knives DE"},
+		{"/checkout/done", Carried{Undetermined: true}, "block undetermined_product a sale - DE"},
+	} {
+		req := &Request{Host: "s", Paths: []string{c.path}, Carried: []Carried{c.carried}}
+		if got := said(p.Decide(req, from("DE"), at)); got != c.want {
+			t.Errorf("%s with %+v: %s, want %s", c.path, c.carried, got, c.want)
+		}
+	}
+	if wanted := p.Wanted(&Request{Host: "s", Paths: []string{"/checkout/done"}}, from("DE"), at, nil); len(wanted) != 1 {
+		t.Error("what is carried is not read where a path is excepted")
+	}
+}
+
 // alone returns the policy with one of its rules only.
 func alone(t *testing.T, p *Policy, id string) *Policy {
 	l := newLoader("policy")
