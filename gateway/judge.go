@@ -61,6 +61,7 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 	j.client, j.clientErr = w.clients.Resolve(r.RemoteAddr, r.Header)
 	now := w.now()
 	j.origin = w.places.Locate(j.client.Addr, now)
+	j.origin.Token = tokenOf(r.Header)
 	j.policy = w.policy.current.Load()
 	j.request.Carried = nil
 	if j.carriers = j.policy.Wanted(&j.request, &j.origin, now, j.carriers[:0]); len(j.carriers) > 0 {

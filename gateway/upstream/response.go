@@ -11,6 +11,7 @@ import (
 func (x *exchange) answer() {
 	res, h := &x.res, x.w.Header()
 	copyHeader(h, res.header)
+	x.notice(h)
 	if x.m.PrivateCache {
 		keepPrivate(h)
 	}
@@ -39,6 +40,13 @@ func (x *exchange) answer() {
 		x.watch.expect(reading, x.p.cfg.IdleBody)
 		_ = x.rc.Flush() // What did come is of use to a client that can ask for the rest.
 		x.abort(false)
+	}
+}
+
+// notice tells the client what the upstream was told; what an upstream says of its own is not the gateway's word.
+func (x *exchange) notice(h http.Header) {
+	if x.m.Notice != "" {
+		h[noticeField] = []string{x.m.Notice}
 	}
 }
 
