@@ -35,6 +35,21 @@ func TestPagesOfTasks(t *testing.T) {
 	}
 }
 
+// TestPageOfPolicies does what POLICY.md says with the log that it shows.
+func TestPageOfPolicies(t *testing.T) {
+	t.Parallel()
+	const page = "POLICY.md"
+	dir, program := t.TempDir(), buildProgram(t)
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	write(t, filepath.Join(dir, "access.log"), blocks(t, page, "log")[0])
+	follow(t, page, dir, program, "127.0.0.1:1")
+	if html := read(t, filepath.Join(dir, "replay.html")); !strings.Contains(html, "What a policy would have done") {
+		t.Errorf("the page is %.200s", html)
+	}
+}
+
 // follow goes through a page. A block of YAML says in its first line which file it is, or that it is to be added to one. The
 // gateway is served where the page says so, and ends with the test.
 func follow(t *testing.T, page, dir, program, shop string) {
@@ -62,7 +77,7 @@ func follow(t *testing.T, page, dir, program, shop string) {
 // place writes a block of YAML where its first line says.
 func place(t *testing.T, page, dir, text string) {
 	t.Helper()
-	named := regexp.MustCompile(`^# (add to )?((?:gateway|policy)\.yaml)\n`).FindStringSubmatch(text)
+	named := regexp.MustCompile(`^# (add to )?([a-z]+\.yaml)\n`).FindStringSubmatch(text)
 	if named == nil {
 		t.Fatalf("%s does not say which file this is:\n%s", page, text)
 	}

@@ -32,10 +32,18 @@ type Question struct {
 	Body []byte
 	// At is the instant at which it is judged.
 	At time.Time
+	// Raw is the whole request as a client would send it in HTTP/1.1, in place of URL, Method, Header and Body; nil if these say
+	// what is asked. Lines may end without a carriage return, and the blank line behind the header may be missing.
+	Raw []byte
+	// From is where it comes from, in place of what the databases say of IP; nil if they are to be asked.
+	From *rules.Origin
 }
 
 // request makes the request that a server would have read. What a server would refuse is left for the judge to refuse.
 func (q *Question) request() (*http.Request, error) {
+	if q.Raw != nil {
+		return q.read()
+	}
 	host, target, err := cutURL(q.URL)
 	if err != nil {
 		return nil, err
@@ -121,7 +129,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 		a.routes.close() // nothing is forwarded
 	}
 	then := e.judge
-	then.now, then.carts = func() time.Time { return q.At }, nil
+	then.now, then.carts, then.stated = func() time.Time { return q.At }, nil, q.From
 	if err := then.judge(nil, r, &a.judgement); err != nil {
 		var malformed bool
 		if a.rejected, malformed = errors.AsType[*canonical.Malformed](err); !malformed {

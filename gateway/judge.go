@@ -27,6 +27,8 @@ type judge struct {
 	now     func() time.Time
 	goods   goods.Options
 	carts   *carts // nil where no shop can be asked
+	// stated is where a request comes from that is only described, if the description says so; nil whenever somebody is served.
+	stated *rules.Origin
 }
 
 // judgement is a decision with all that led to it.
@@ -58,9 +60,12 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 	if err := canonical.Read(r, &j.request); err != nil {
 		return err
 	}
-	j.client, j.clientErr = w.clients.Resolve(r.RemoteAddr, r.Header)
 	now := w.now()
-	j.origin = w.places.Locate(j.client.Addr, now)
+	if j.client, j.clientErr = w.clients.Resolve(r.RemoteAddr, r.Header); w.stated != nil {
+		j.client, j.clientErr, j.origin = clientip.Client{Addr: w.stated.Client, Peer: w.stated.Client}, nil, *w.stated
+	} else {
+		j.origin = w.places.Locate(j.client.Addr, now)
+	}
 	j.origin.Token = tokenOf(r.Header)
 	j.policy = w.policy.current.Load()
 	j.request.Carried = nil

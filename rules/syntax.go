@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,7 +44,7 @@ func (r *reader) root(src []byte) ast.Node {
 			return doc.Body
 		}
 	}
-	r.place(1, 1, "the file is empty; begin with version: 1")
+	r.place(1, 1, "the file is empty; begin with "+cmp.Or(r.begin, "version: 1"))
 	return nil
 }
 

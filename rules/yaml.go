@@ -13,6 +13,7 @@ import (
 // goccy/go-yaml's own strict decoding stops at the first mistake.
 type reader struct {
 	file     string
+	begin    string // what the file begins with; a policy's first line if it is empty
 	problems Problems
 	warnings Problems
 }

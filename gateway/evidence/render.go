@@ -1,13 +1,11 @@
 package evidence
 
 import (
-	_ "embed" // the template of the HTML report
+	_ "embed" // the HTML report
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -19,33 +17,9 @@ func (r *Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// section is one of the divisions of all records.
-type section struct {
-	Key, Title, Empty string
-	Counts            []Count
-}
-
-// Total returns the section's sums.
-func (s section) Total() Count {
-	sum := Count{Name: "total"}
-	for _, c := range s.Counts {
-		sum.Allow += c.Allow
-		sum.Block += c.Block
-	}
-	return sum
-}
-
-// Label returns what a name is shown as.
-func (s section) Label(name string) string {
-	if name == "" {
-		return s.Empty
-	}
-	return name
-}
-
 // Sections returns the divisions of the records in the order in which they are shown.
-func (r *Report) Sections() []section {
-	return []section{
+func (r *Report) Sections() []Section {
+	return []Section{
 		{"verdict", "Verdicts", "", r.Verdicts},
 		{"reason", "Reasons", "(none)", r.Reasons},
 		{"rule", "Rules", "(no single rule)", r.Rules},
@@ -58,15 +32,9 @@ func (r *Report) Sections() []section {
 // total alone.
 func (r *Report) CSV(w io.Writer) error {
 	c := csv.NewWriter(w)
-	rows := [][]string{{"section", "name", "allow", "block", "total"}}
-	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	for _, s := range r.Sections() {
-		for _, count := range append(s.Counts, s.Total()) {
-			rows = append(rows, []string{s.Key, cell(count.Name), number(count.Allow), number(count.Block), number(count.Total())})
-		}
-	}
+	rows := append([][]string{CSVHead()}, CSVRows(r.Sections())...)
 	for _, count := range r.Shadows {
-		rows = append(rows, []string{"shadow", cell(count.Name), number(count.Allow), number(count.Block), number(count.Total())})
+		rows = append(rows, count.row("shadow"))
 	}
 	for _, u := range r.Policies {
 		rows = append(rows, []string{"policy", cell(u.Name), "", "", number(u.Records)})
@@ -86,14 +54,6 @@ func (r *Report) CSV(w io.Writer) error {
 	return c.WriteAll(rows)
 }
 
-// cell keeps a spreadsheet from taking a name for a formula.
-func cell(name string) string {
-	if name != "" && (name[0] == '=' || name[0] == '+' || name[0] == '-' || name[0] == '@') {
-		return "'" + name
-	}
-	return name
-}
-
 // Text writes the report for a terminal.
 func (r *Report) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -106,12 +66,7 @@ func (r *Report) Text(w io.Writer) error {
 			p("  %s\n", f)
 		}
 	}
-	for _, s := range r.Sections() {
-		p("\n%s\tallow\tblock\ttotal\n", s.Title)
-		for _, c := range append(s.Counts, s.Total()) {
-			p("  %s\t%d\t%d\t%d\n", s.Label(c.Name), c.Allow, c.Block, c.Total())
-		}
-	}
+	TextSections(t, r.Sections())
 	for _, c := range r.Shadows {
 		p("  shadow rule %s would have blocked\t\t\t%d\n", c.Name, c.Total())
 	}
@@ -168,9 +123,7 @@ func age(u Use) string {
 //go:embed report.html
 var reportPage string
 
-var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"or_words": orWords, "age": age, "short": short, "bars": bars,
-}).Parse(reportPage))
+var reportTemplate = NewPage("report", reportPage)
 
 // HTML writes the report as one page that needs nothing else and can be printed.
 func (r *Report) HTML(w io.Writer) error { return reportTemplate.Execute(w, r) }
@@ -181,38 +134,4 @@ func short(at string) string {
 		return at[:len("2024-07-20T04:00:00")] + "Z"
 	}
 	return at
-}
-
-// chart is a bar chart of the blocks of each day, in units of its own.
-type chart struct {
-	Width, Height, Base int
-	Most                int64
-	Bars                []bar
-}
-
-type bar struct {
-	X, Y, Width, Height int
-	Day                 string
-	Blocks              int64
-	Labelled            bool
-}
-
-// bars lays the chart out. It has a bar for every day that has records, however few of them were blocked.
-func bars(days []Count) chart {
-	const width, height, base, labels, widest = 720, 180, 150, 8, 48
-	c := chart{Width: width, Height: height, Base: base}
-	for _, d := range days {
-		c.Most = max(c.Most, d.Block)
-	}
-	step := float64(width) / float64(max(1, len(days)))
-	every := (len(days) + labels - 1) / labels
-	for i, d := range days {
-		h := 0
-		if d.Block > 0 {
-			h = max(1, int(float64(base-20)*float64(d.Block)/float64(c.Most)))
-		}
-		x := int(step * float64(i))
-		c.Bars = append(c.Bars, bar{x, base - h, max(1, min(widest, int(step*0.8))), h, d.Name, d.Block, i%max(1, every) == 0})
-	}
-	return c
 }

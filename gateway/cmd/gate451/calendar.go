@@ -14,18 +14,19 @@ import (
 
 func calendarCommand(s surroundings) *cobra.Command {
 	var file, at string
-	var asJSON format
+	as := choice{known: []string{"text", "json", "ics"}}
 	c := &cobra.Command{
 		Use: "calendar", Short: "List every past and coming change of the policy, in order", Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return calendar(file, at, asJSON, s) },
+		Example: "  gate451 calendar --config gateway.yaml -o ics > policy.ics",
+		RunE:    func(*cobra.Command, []string) error { return calendar(file, at, as.String(), s) },
 	}
 	configFlag(c, &file)
-	outputFlag(c, &asJSON)
+	as.flag(c, "list")
 	c.Flags().StringVar(&at, "at", "", "`INSTANT` to tell past from coming: RFC 3339, or a date or local time in the policy's zone (default now)")
 	return c
 }
 
-func calendar(file, at string, asJSON format, s surroundings) error {
+func calendar(file, at, as string, s surroundings) error {
 	cfg, err := config.Load(file, s.environ)
 	if err != nil {
 		return err
@@ -41,8 +42,11 @@ func calendar(file, at string, asJSON format, s surroundings) error {
 		}
 	}
 	entries := gateway.Calendar(policy, now)
-	if asJSON {
+	switch as {
+	case "json":
 		return printJSON(s.stdout, entries)
+	case "ics":
+		return gateway.WriteICS(s.stdout, entries, s.now())
 	}
 	return printCalendar(s.stdout, entries)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 // explainFlags are what the user asks, in the user's words.
 type explainFlags struct {
 	file, ip, url, method, at string
-	body                      string
+	body, request             string
 	headers                   []string
 	demo                      bool
 	asJSON                    format
@@ -26,11 +27,13 @@ type explainFlags struct {
 func explainCommand(s surroundings) *cobra.Command {
 	var f explainFlags
 	c := &cobra.Command{
-		Use: "explain", Short: "Tell what a request would be answered, and why", Args: cobra.MatchAll(noArguments, apart("demo", "config")),
+		Use: "explain", Short: "Tell what a request would be answered, and why", Args: cobra.MatchAll(noArguments, apart("demo", "config"),
+			either("url", "request"), apart("request", "url"), apart("request", "method"), apart("request", "header"), apart("request", "body")),
 		Long: "Tell what a request would be answered, and why. The exit code is 0 for an answer, be it yes or no, and 1 if the request\n" +
 			"would be rejected as malformed before it is judged.",
-		Example: "  gate451 explain --config gateway.yaml --ip 50.114.0.1 --url https://shop.example/checkout --at 2024-07-20",
-		RunE:    func(*cobra.Command, []string) error { return explain(f, s) },
+		Example: "  gate451 explain --config gateway.yaml --ip 50.114.0.1 --url https://shop.example/checkout --at 2024-07-20\n" +
+			"  gate451 explain --config gateway.yaml --ip 50.114.0.1 --request request.txt",
+		RunE: func(*cobra.Command, []string) error { return explain(f, s) },
 	}
 	configFlag(c, &f.file)
 	outputFlag(c, &f.asJSON)
@@ -42,9 +45,8 @@ func explainCommand(s surroundings) *cobra.Command {
 	flags.StringVar(&f.body, "body", "", "`FILE` with the body of the request")
 	flags.StringVar(&f.at, "at", "", "`INSTANT` to judge at: RFC 3339, or a date or local time in the policy's zone (default now)")
 	flags.BoolVar(&f.demo, "demo", false, "ask the gateway of the demo command")
-	for _, required := range []string{"ip", "url"} {
-		_ = c.MarkFlagRequired(required) // the flag is defined above
-	}
+	flags.StringVar(&f.request, "request", "", "`FILE` with a whole request as it would be sent, in place of url, method, header and body; - is standard input")
+	_ = c.MarkFlagRequired("ip") // the flag is defined above
 	return c
 }
 
@@ -62,6 +64,9 @@ func explain(f explainFlags, s surroundings) error {
 			return fmt.Errorf("--body: %w; name a readable file", err)
 		}
 	}
+	if q.Raw, err = readRequest(f.request, s.stdin); err != nil {
+		return err
+	}
 	enforcer, err := openEnforcer(f, s)
 	if err != nil {
 		return err
@@ -76,6 +81,25 @@ func explain(f explainFlags, s surroundings) error {
 		return err
 	}
 	return printAccount(s.stdout, account, f.asJSON)
+}
+
+// readRequest reads a whole request, or returns nil if no file is named.
+func readRequest(file string, stdin io.Reader) (raw []byte, err error) {
+	switch file {
+	case "":
+		return nil, nil
+	case "-":
+		raw, err = io.ReadAll(stdin)
+	default:
+		raw, err = os.ReadFile(file)
+	}
+	if err == nil && len(raw) == 0 {
+		err = errors.New("there is nothing in it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--request: %w; name a readable file with a request, or - for standard input", err)
+	}
+	return raw, nil
 }
 
 func openEnforcer(f explainFlags, s surroundings) (*gateway.Enforcer, error) {

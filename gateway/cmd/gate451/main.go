@@ -20,7 +20,7 @@ func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may grow no more is an error like others, and not the end of the process
 	log.SetOutput(io.Discard)      // net/http's client would print bytes of upstreams there; what matters is logged through slog
 	os.Exit(run(context.Background(), os.Args[1:], surroundings{
-		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(), supervisor: systemd(),
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(), supervisor: systemd(),
 	}))
 }
 
@@ -33,6 +33,7 @@ const (
 
 // surroundings are what a command takes from the process.
 type surroundings struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	now            func() time.Time
@@ -77,7 +78,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 // newRoot returns the command of all commands.
 func newRoot(s surroundings) *cobra.Command {
 	root := group("gate451", "Refuses, by dated rules, to sell or update goods where the law forbids it",
-		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), policyCommand(s), evidenceCommand(s), geoipCommand(s), refusalCommand(s),
+		demoCommand(s), initCommand(s), serveCommand(s), validateCommand(s), explainCommand(s), calendarCommand(s), replayCommand(s), policyCommand(s), evidenceCommand(s), geoipCommand(s), refusalCommand(s),
 		healthcheckCommand(s), schemaCommand(s), versionCommand(s),
 	)
 	root.Long = "gate451 stands before a web shop or an update server, finds out where the buyer is, decides by dated rules,\n" +

@@ -66,7 +66,7 @@ type outcome struct {
 func call(t *testing.T, environ []string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, surroundings{supervisor: nobody(),
+	code := run(t.Context(), args, surroundings{supervisor: nobody(), stdin: strings.NewReader(""),
 		stdout: &stdout, stderr: &stderr, environ: environ, now: func() time.Time { return today }, command: "gate451",
 		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	})
@@ -131,7 +131,7 @@ func start(t *testing.T, environ []string, args ...string) *server {
 	go func() {
 		defer close(done)
 		s.ended <- run(ctx, args, surroundings{
-			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451", supervisor: nobody(),
+			stdout: s.stdout, stderr: s.stderr, environ: environ, now: func() time.Time { return today }, command: "gate451", supervisor: nobody(), stdin: strings.NewReader(""),
 			signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
 		})
 	}()
@@ -268,16 +268,18 @@ func TestQuotedIsReadBackByTheShell(t *testing.T) {
 // TestWhatCannotBePrintedIsAnError keeps a full disk from looking like an answer.
 func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, map[string]string{"gateway.yaml": minimalGateway, "policy.yaml": "version: 1\n"})
+	dir := folder(t, map[string]string{"gateway.yaml": minimalGateway, "policy.yaml": "version: 1\n", "cases.yaml": "cases: [{name: a, request: {url: \"https://shop.example/\"}, from: {country: DE}, at: 2024-07-20, want: {verdict: allow}}]\n"})
+	policy, cases := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "cases.yaml")
 	configured := func(args ...string) []string { return append(args, "--config", filepath.Join(dir, "gateway.yaml")) }
 	explain := []string{"explain", "--demo", "--ip", "50.114.0.1", "--url", "https://shop.example/"}
 	for _, args := range [][]string{
 		{"version"}, {"schema", "policy"}, {"geoip", "info"}, {"geoip", "info", "-o", "json"}, {"geoip", "lookup", "50.114.0.1"},
 		{"completion", "bash"}, {"init", "--dir", filepath.Join(dir, "new")}, configured("validate"), configured("calendar"),
-		configured("calendar", "-o", "json"), explain, append(explain, "-o", "json"), {"demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
+		configured("calendar", "-o", "json"), configured("calendar", "-o", "ics"), configured("replay"), configured("replay", "-o", "json"), configured("replay", "-o", "csv"),
+		configured("replay", "-o", "html"), {"policy", "diff", policy, policy}, {"policy", "diff", policy, policy, "-", "-o", "json"}, {"policy", "test", cases}, {"policy", "test", cases, "-o", "json"}, explain, append(explain, "-o", "json"), {"demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
 	} {
 		var stderr bytes.Buffer
-		code := run(t.Context(), args, surroundings{supervisor: nobody(),
+		code := run(t.Context(), args, surroundings{supervisor: nobody(), stdin: strings.NewReader(""),
 			stdout: full{}, stderr: &stderr, now: func() time.Time { return today },
 			signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 		})

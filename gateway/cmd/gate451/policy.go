@@ -18,8 +18,8 @@ import (
 )
 
 func policyCommand(s surroundings) *cobra.Command {
-	return group("policy", "Publish the fleet's policy, and pause its rules, through Redis",
-		policyPushCommand(s), policyStatusCommand(s), policyPauseCommand(s), policyResumeCommand(s))
+	return group("policy", "Try a policy and compare two; publish the fleet's and pause its rules, through Redis",
+		policyTestCommand(s), policyDiffCommand(s), policyPushCommand(s), policyStatusCommand(s), policyPauseCommand(s), policyResumeCommand(s))
 }
 
 // awaited is how long a change is waited for until all replicas run it, unless the user says otherwise.

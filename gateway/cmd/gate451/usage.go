@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,16 @@ func oneArgument(expected string) cobra.PositionalArgs {
 	}
 }
 
+// atLeastOne is for commands that take one argument or several, and says which.
+func atLeastOne(expected string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return fmt.Errorf("no argument is given; expected %s, or several", expected)
+	}
+}
+
 // apart refuses two flags that exclude each other.
 func apart(one, other string) cobra.PositionalArgs {
 	return func(c *cobra.Command, _ []string) error {
@@ -99,6 +110,16 @@ func apart(one, other string) cobra.PositionalArgs {
 			return fmt.Errorf("--%s and --%s exclude each other; expected one of them", one, other)
 		}
 		return nil
+	}
+}
+
+// either demands one of two flags.
+func either(one, other string) cobra.PositionalArgs {
+	return func(c *cobra.Command, _ []string) error {
+		if c.Flags().Changed(one) || c.Flags().Changed(other) {
+			return nil
+		}
+		return fmt.Errorf("neither --%s nor --%s is given; expected one of them", one, other)
 	}
 }
 
@@ -139,3 +160,39 @@ func configFlag(c *cobra.Command, file *string) {
 func configFlagOr(c *cobra.Command, file *string, without string) {
 	c.Flags().StringVar(file, "config", "", "the gateway's configuration `FILE`; left out, "+without)
 }
+
+// choice is how a result is printed where there are more ways than text and JSON. The first of the known ones is the default.
+type choice struct {
+	known  []string
+	chosen string
+}
+
+// flag adds the flag that chooses.
+func (f *choice) flag(c *cobra.Command, what string) {
+	c.Flags().VarP(f, "output", "o", "how to print the "+what+": "+f.names())
+}
+
+func (f *choice) names() string {
+	last := len(f.known) - 1
+	return strings.Join(f.known[:last], ", ") + " or " + f.known[last]
+}
+
+// Set reads the flag.
+func (f *choice) Set(text string) error {
+	if !slices.Contains(f.known, text) {
+		return errors.New("expected " + f.names())
+	}
+	f.chosen = text
+	return nil
+}
+
+// String returns what Set reads.
+func (f *choice) String() string {
+	if f.chosen == "" && len(f.known) > 0 {
+		return f.known[0]
+	}
+	return f.chosen
+}
+
+// Type names the flag's value in the help.
+func (f *choice) Type() string { return "FORMAT" }
