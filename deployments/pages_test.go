@@ -23,7 +23,7 @@ func TestPagesOfTasks(t *testing.T) {
 	program := buildProgram(t)
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shop") }))
 	t.Cleanup(shop.Close)
-	for _, page := range []string{"SHOP.md", "CLOUDFLARE.md", "UPDATES.md", "WRONG.md", "TRACING.md"} {
+	for _, page := range []string{"SHOP.md", "CLOUDFLARE.md", "UPDATES.md", "WRONG.md", "TRACING.md", "STEPS.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

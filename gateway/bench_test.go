@@ -161,17 +161,37 @@ func BenchmarkDecideUngoverned(b *testing.B) {
 
 // BenchmarkRefused is the whole compliance step with its answer, without a socket.
 func BenchmarkRefused(b *testing.B) {
-	e := benchEnforcer(b)
+	refuse := benchRefusal(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		refuse()
+	}
+}
+
+// TestRefusalsAllocateLittle is not parallel, because testing.AllocsPerRun counts everybody's allocations. Four of them are the
+// growth of the answer's header, two are Echo's and two are the test's own.
+func TestRefusalsAllocateLittle(t *testing.T) {
+	most := 14.0
+	if racing {
+		most += 3 // it has pools forget
+	}
+	if n := testing.AllocsPerRun(1000, benchRefusal(t)); n > most {
+		t.Errorf("a refusal allocates %v times, want %v at most", n, most)
+	}
+}
+
+// benchRefusal returns a refusal of the same request again and again.
+func benchRefusal(tb testing.TB) func() {
+	e := benchEnforcer(tb)
 	server := echo.New()
 	server.Logger.SetOutput(io.Discard)
 	server.Pre(Enforce(e))
 	r := benchRequest("/cart")
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		w := &nothing{header: make(http.Header)}
 		server.ServeHTTP(w, r)
 		if w.status != http.StatusUnavailableForLegalReasons {
-			b.Fatal(w.status)
+			tb.Fatal(w.status)
 		}
 	}
 }

@@ -37,8 +37,8 @@ func TestCalendarTellsPastFromComing(t *testing.T) {
 time_zone: UTC
 activities: {sale: [{paths: [/cart]}]}
 rules:
-  - {id: a, activity: sale, countries: [CU], from: 2024-01-01, until: 2025-01-01}
-  - {id: b, activity: sale, countries: [CU], mode: shadow, except: [{networks: [192.0.2.0/24], until: 2024-06-01, note: licence}]}
+  - {id: a, activity: sale, countries: [CU], notice_from: 2023-12-01, from: 2024-01-01, until: 2025-01-01}
+  - {id: b, activity: sale, countries: [CU], mode: shadow, except: [{paths: [/cart/x], until: 2024-06-01, note: licence}]}
 `)
 	policy, err := LoadPolicy(cfg)
 	if err != nil {
@@ -46,6 +46,7 @@ rules:
 	}
 	first, middle, last := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	if diff := cmp.Diff([]CalendarEntry{
+		{At: time.Date(2023, 12, 1, 0, 0, 0, 0, time.UTC), Past: true, Rule: "a", Mode: rules.Enforce, Kind: rules.ChangeNoticeBegins},
 		{At: first, Past: true, Rule: "a", Mode: rules.Enforce, Kind: rules.ChangeBegins},
 		{At: middle, Past: true, Rule: "b", Mode: rules.Shadow, Kind: rules.ChangeExceptionEnds, Note: "licence"},
 		{At: last, Rule: "a", Mode: rules.Enforce, Kind: rules.ChangeEnds},

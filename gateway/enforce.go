@@ -117,10 +117,9 @@ func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
 // Enforce returns the compliance step as a middleware for Echo.Pre, where it runs before routing. It answers what is
 // malformed with 400 and what may not pass with 451, and hands on the rest.
 func Enforce(e *Enforcer) echo.MiddlewareFunc {
+	tell := func(c echo.Context, o *outcome) { e.tell(c.Response(), c.Request(), o) }
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			return e.enforce(c, next, func(c echo.Context, o *outcome) { e.tell(c.Response(), c.Request(), o) })
-		}
+		return func(c echo.Context) error { return e.enforce(c, next, tell) }
 	}
 }
 
@@ -155,7 +154,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	}
 	if j.decision.Verdict == rules.Block {
 		e.logRefusal(c.Request(), j)
-		tell(c, refused(c.Request(), j))
+		tell(c, j.refused(c.Request()))
 		return nil
 	}
 	c.Set(contextKey, j)
@@ -209,30 +208,37 @@ func (e *Enforcer) wonder(j *judgement) {
 	}
 }
 
-// refused says what a buyer is told whom a decision blocks: why, or that a document is missing.
-func refused(r *http.Request, j *judgement) *outcome {
-	d := &j.decision
+// refused says what a buyer is told whom a decision blocks: why, or that a document is missing. It is the judgement's, and
+// good for as long.
+func (j *judgement) refused(r *http.Request) *outcome {
+	d, o, f := &j.decision, &j.told.outcome, &j.told.refusal
 	if j.unsent {
-		return &outcome{Status: http.StatusOK, Document: j.reference}
+		*o = outcome{Status: http.StatusOK, Document: j.reference}
+		return o
 	}
-	f := &refusal.Refusal{
+	*f = refusal.Refusal{
 		Kind: refusal.Access, Country: d.Country, Reason: d.Reason.String(),
 		Activity: d.Activity, Product: d.Product, Rule: d.RuleID(), Reference: j.reference,
 	}
 	if d.Product != "" {
-		f.Products = []string{j.policy.Title(d.Product)}
+		j.told.products[0] = j.policy.Title(d.Product)
+		f.Products = j.told.products[:]
 	}
 	if d.Rule != nil {
 		f.Kind, f.Basis, f.Alternatives = d.Rule.Refusal, refusal.Basis(d.Rule.Basis), d.Rule.Alternatives
 		f.Since, f.Until = in(d.Rule.Effective.From, j.policy.Zone()), in(d.Rule.Effective.Until, j.policy.Zone())
 	}
-	return &outcome{Status: http.StatusUnavailableForLegalReasons, Refusal: f, Scheme: j.scheme(r), Zone: j.policy.Zone().String()}
+	*o = outcome{Status: http.StatusUnavailableForLegalReasons, Refusal: f, Scheme: j.scheme(r), Zone: j.policy.Zone().String()}
+	return o
 }
 
 func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {
-	d := &j.decision
-	e.log.Info("request refused", slog.String("reference", j.reference), slog.String("reason", d.Reason.String()), slog.String("rule", d.RuleID()),
-		slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
+	ctx, d := r.Context(), &j.decision
+	if !e.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	e.log.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("reference", j.reference), slog.String("reason", d.Reason.String()),
+		slog.String("rule", d.RuleID()), slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
 		slog.String("client", truncated(d.Client)), slog.String("method", methodLabel(r.Method)), slog.String("host", j.request.Host),
 		slog.String("path", j.request.Paths[0]), slog.String("policy", d.Policy))
 }
@@ -254,5 +260,6 @@ func truncated(addr netip.Addr) string {
 	if addr.Is4() {
 		bits = 24
 	}
-	return netip.PrefixFrom(addr, bits).Masked().String()
+	var memory [len("ffff:ffff:ffff::/48")]byte
+	return string(netip.PrefixFrom(addr, bits).Masked().AppendTo(memory[:0]))
 }

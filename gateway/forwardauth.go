@@ -106,6 +106,7 @@ func (g *Gateway) permit(c echo.Context, tell func(echo.Context, *outcome)) erro
 	}
 	set(m.CountryHeader, m.Country)
 	set("Gate451-Decision", m.Decision)
+	set("Gate451-Notice", m.Notice)
 	if m.PrivateCache {
 		set("Cache-Control", "private")
 	}

@@ -15,6 +15,7 @@ import (
 	"gate451/gateway/clientip"
 	"gate451/gateway/geoip"
 	"gate451/gateway/goods"
+	"gate451/gateway/refusal"
 	"gate451/rules"
 )
 
@@ -42,6 +43,14 @@ type judgement struct {
 	unsent    bool          // it is blocked for want of a document that the client would send if it were asked
 	reference string        // of a refusal or a record; what it was for another request otherwise
 	waited    time.Duration // for a shop's answer
+	told      told
+}
+
+// told is what a buyer is told who is refused, kept with the judgement so that a refusal makes none of it anew.
+type told struct {
+	outcome  outcome
+	refusal  refusal.Refusal
+	products [1]string
 }
 
 // judge fills in j for the request. The error is a *canonical.Malformed: the request can be neither judged nor
@@ -57,6 +66,7 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 	} else {
 		j.origin = w.places.Locate(j.client.Addr, now)
 	}
+	j.origin.Token = tokenOf(r.Header)
 	j.policy = w.policy.current.Load()
 	j.request.Carried = nil
 	if j.carriers = j.policy.Wanted(&j.request, &j.origin, now, j.carriers[:0]); len(j.carriers) > 0 {

@@ -18,6 +18,7 @@ import (
 // metrics are all that Prometheus is told. No label has a value that a client can choose.
 type metrics struct {
 	decisions        *prometheus.CounterVec
+	notices          *prometheus.CounterVec
 	decisionDuration prometheus.Histogram
 	requests         *prometheus.CounterVec
 	requestDuration  *prometheus.HistogramVec
@@ -61,8 +62,10 @@ func newMetrics(r prometheus.Registerer, build Build) *metrics {
 		return v
 	}
 	m := &metrics{
-		decisions: counter("decisions_total", "Decisions, by what led to them. Those of shadow rules have mode shadow and blocked nothing.",
+		decisions: counter("decisions_total", "Decisions, by what led to them. Those of shadow rules, and of rollouts for clients that they have not reached, have mode shadow and blocked nothing.",
 			"verdict", "reason", "rule", "activity", "country", "mode"),
+		notices: counter("notices_total", "Requests that passed with a Gate451-Notice, by the rule that will refuse them.",
+			"rule", "activity", "country"),
 		decisionDuration: histogram("decision_duration_seconds", "Time to judge a request.",
 			[]float64{.000001, .0000025, .000005, .00001, .000025, .00005, .0001, .00025, .001, .01}).WithLabelValues().(prometheus.Histogram),
 		requests:         counter("http_requests_total", "Requests answered, by route, method and status code.", "route", "method", "code"),
@@ -93,6 +96,9 @@ func (m *metrics) decided(j *judgement, took time.Duration) {
 		return
 	}
 	m.decisions.WithLabelValues(d.Verdict.String(), d.Reason.String(), d.RuleID(), d.Activity, d.Country.String(), string(rules.Enforce)).Inc()
+	if d.Notice != nil {
+		m.notices.WithLabelValues(d.Notice.ID, d.Notice.Activity, d.Country.String()).Inc()
+	}
 	for s := range d.Shadows {
 		m.decisions.WithLabelValues(rules.Block.String(), s.Reason.String(), s.Rule.ID, s.Rule.Activity, s.Country.String(), string(rules.Shadow)).Inc()
 	}
@@ -181,7 +187,7 @@ type policyCollector struct{ policy *policySource }
 var (
 	policyInfo    = prometheus.NewDesc("gate451_policy_info", "The policy in force.", []string{"digest"}, nil)
 	ruleEffective = prometheus.NewDesc("gate451_rule_effective_timestamp_seconds",
-		"When a rule begins (boundary from) and ends (boundary until).", []string{"rule", "boundary"}, nil)
+		"When a rule is announced (boundary notice_from), begins (from) and ends (until).", []string{"rule", "boundary"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -195,7 +201,7 @@ func (c policyCollector) Collect(ch chan<- prometheus.Metric) {
 	p := c.policy.current.Load()
 	ch <- prometheus.MustNewConstMetric(policyInfo, prometheus.GaugeValue, 1, p.Digest())
 	for _, rule := range p.Rules() {
-		for boundary, at := range map[string]time.Time{"from": rule.Effective.From, "until": rule.Effective.Until} {
+		for boundary, at := range map[string]time.Time{"notice_from": rule.NoticeFrom, "from": rule.Effective.From, "until": rule.Effective.Until} {
 			if !at.IsZero() {
 				ch <- prometheus.MustNewConstMetric(ruleEffective, prometheus.GaugeValue, float64(at.Unix()), rule.ID, boundary)
 			}

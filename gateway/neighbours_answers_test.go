@@ -66,6 +66,7 @@ activities:
   sale:
     - {hosts: [shop.example], paths: [/cart]}
     - {hosts: [shop.example], paths: [/buy], fields: [{json: sku}, {form: sku}, {query: sku}]}
+  gift: [{hosts: [shop.example], paths: [/gift]}]
 products:
   banned: [{paths: [/cart]}, {skus: ["KL*"]}]
 rules:
@@ -76,6 +77,8 @@ rules:
     from: 2024-07-20
     refusal: purchase
     basis: {title: "89 FR 52434", url: "https://www.federalregister.gov/d/2024-13532"}
+    except: [{tokens: ["` + tokenDigest + `"]}]
+  - {id: later, activity: gift, countries: [DE], unknown_country: allow, private_networks: allow, notice_from: 2024-07-20, from: 2090-01-01}
 `
 
 // TestNeighbours shows that buyers behind a proxy that asks the gateway are told what the gateway itself would tell them, that the
@@ -89,6 +92,7 @@ func TestNeighbours(t *testing.T) {
 			n := startNeighbour(t, name, false, neighbourSetup(neighbourPolicy, shop.url))
 			n.checkRefusals(t, shop)
 			n.checkPassing(t, shop)
+			n.checkNoticesAndTokens(t, shop)
 			n.checkWithheld(t, shop)
 			n.checkBodies(t, shop)
 			n.checkFailsClosed(t, shop)
@@ -216,6 +220,41 @@ func (n *neighbour) checkPassing(t *testing.T, shop *till) {
 	}
 }
 
+// checkNoticesAndTokens shows that both ends are told what is announced, and the shop no token.
+func (n *neighbour) checkNoticesAndTokens(t *testing.T, shop *till) {
+	const notice = `"later"; from="2090-01-01T00:00:00-05:00"; text=%"From 1 January 2090, 00:00 EST (UTC-05:00): For legal compliance purposes, these products cannot be obtained from your country."`
+	for _, c := range []struct {
+		own, path string
+		tokens    []string
+		status    int
+		notice    string
+	}{
+		{loopbackGerman, "/gift", nil, 200, notice},
+		{loopbackGerman, "/gift", []string{token}, 200, notice},
+		{loopbackGerman, "/cart", nil, 200, ""},
+		{loopbackAmerican, "/about", []string{token}, 200, ""},
+		{loopbackAmerican, "/cart", []string{token}, 200, ""},
+		{loopbackAmerican, "/cart", []string{"x" + token}, 451, ""},
+		{loopbackAmerican, "/cart", []string{token, token}, 451, ""},
+		{loopbackAmerican, "/cart", []string{""}, 451, ""},
+	} {
+		headers := []string{"Gate451-Notice", "spoofed"}
+		for _, token := range c.tokens {
+			headers = append(headers, "Gate451-Token", token)
+		}
+		a := exchange(t, buyer(t, c.own, n.address), "GET", "http://shop.example"+c.path, nil, headers...)
+		asked := shop.take()
+		if told := strings.Join(a.Header["Gate451-Notice"], "|"); a.StatusCode != c.status || told != c.notice || len(asked) != map[int]int{451: 0, 200: 1}[c.status] {
+			t.Errorf("%s from %s with %q: %d, told %s, the shop was asked %d times", c.path, c.own, c.tokens, a.StatusCode, told, len(asked))
+		}
+		for _, r := range asked {
+			if told := strings.Join(r.Header["Gate451-Notice"], "|"); told != c.notice || r.Header["Gate451-Token"] != nil {
+				t.Errorf("%s from %s: the shop is told %s, and %q", c.path, c.own, told, r.Header["Gate451-Token"])
+			}
+		}
+	}
+}
+
 // withheldNames reads where they stand which headers no shop may see.
 func withheldNames(t testing.TB) (names, families []string) {
 	t.Helper()
@@ -250,7 +289,7 @@ func (n *neighbour) checkWithheld(t *testing.T, shop *till) {
 		}
 		names = append(names, family+"x")
 	}
-	names = append(names, "cf-ipcountry", "geoip-country-code", "x-geoip-country", "cloudfront-viewer-country", "x-vercel-ip-country", "x-appengine-country", "gate451-reference", "gate451-refusal")
+	names = append(names, "cf-ipcountry", "geoip-country-code", "x-geoip-country", "cloudfront-viewer-country", "x-vercel-ip-country", "x-appengine-country", "gate451-reference", "gate451-refusal", "gate451-notice", "gate451-token")
 	client := buyer(t, loopbackGerman, n.address)
 	for _, sign := range []string{"-", "_", "."} {
 		for some := range slices.Chunk(names, 40) {

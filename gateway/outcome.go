@@ -30,7 +30,7 @@ func (e *Enforcer) tell(w http.ResponseWriter, r *http.Request, o *outcome) {
 	switch {
 	case o.Refusal != nil:
 		r.URL.Scheme = o.Scheme
-		e.refusals.Write(w, r, *o.Refusal)
+		e.refusals.Write(w, r, o.Refusal)
 		sawRefusal(w)
 	case o.Document != "":
 		askForDocument(w, r, o.Status, o.Document)

@@ -209,6 +209,8 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 		return "is about other products: " + strings.Join(s.Rule.Products, ", ")
 	case !s.Applies:
 		return "does not list " + a.origin.Country.String()
+	case s.Announced:
+		return "is not effective yet: " + force + "; announced since " + a.instant(s.Rule.NoticeFrom)
 	case s.Reason == rules.ReasonNotEffective && a.decision.At.Before(s.Rule.Effective.From):
 		return "is not effective yet: " + force
 	case s.Reason == rules.ReasonNotEffective:
@@ -224,6 +226,8 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 		does = "allows: "
 	case s.Rule.Mode == rules.Shadow:
 		does = "would block, but is in shadow mode: "
+	case s.Outside:
+		does = "would block, but its rollout to " + s.Rule.Rollout.String() + " of clients has not reached this one: "
 	}
 	return does + reasonWords(s.Reason) + "; effective " + force
 }
@@ -247,6 +251,9 @@ func (a *Account) verdictSteps() []Step {
 	d := &a.decision
 	for s := range d.Shadows {
 		steps = append(steps, Step{"shadow", s.Rule.ID + " would block: " + s.Reason.String()})
+	}
+	if notice := noticeHeader(d, a.policy); notice != "" {
+		steps = append(steps, Step{"notice", notice})
 	}
 	text := "ALLOW"
 	switch {

@@ -27,6 +27,7 @@ const (
 	ChangeExceptionEnds ChangeKind = "exception ends"
 	ChangePauseBegins   ChangeKind = "pause begins"
 	ChangePauseEnds     ChangeKind = "pause ends"
+	ChangeNoticeBegins  ChangeKind = "notice begins"
 )
 
 // Calendar returns every change of the policy, past and coming, in order. The instants are in the policy's
@@ -39,6 +40,7 @@ func (p *Policy) Calendar() []Change {
 		}
 	}
 	for _, rule := range p.rules {
+		add(rule.NoticeFrom, rule, ChangeNoticeBegins, nil)
 		add(rule.Effective.From, rule, ChangeBegins, nil)
 		add(rule.Effective.Until, rule, ChangeEnds, nil)
 		if rule.Pause != nil {

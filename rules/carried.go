@@ -37,9 +37,9 @@ func (p *Policy) MayCarry(req *Request) bool {
 
 // Wanted appends to dst the carriers that must be read before the request can be decided, by ID: those whose hosts and
 // paths match a reading, and whose activity has a rule at the instant that could block the origin because of what is
-// carried. It is a rule on a product with SKUs, or one that excepts products; where only what is carried makes a request
-// one of the activity, or the catalogues that the policy names are not attached, it is any rule. A rule in shadow mode counts,
-// a paused one does not.
+// carried. It is a rule on a product with SKUs, or one that excepts products or paths; where only what is carried makes a request
+// one of the activity, or the catalogues that the policy names are not attached, it is any rule. A rule in shadow mode counts, as does
+// one that is announced, a paused one does not.
 //
 // It allocates nothing where nothing is wanted. What it leaves out need not be read: no SKU in it could make a block.
 func (p *Policy) Wanted(req *Request, from *Origin, at time.Time, dst []*Carrier) []*Carrier {
@@ -78,21 +78,21 @@ func (t *activityTable) wants(claims bool, from *Origin, at time.Time) bool {
 	return t.any.mayBlock(from, at)
 }
 
-// mayBlock reports whether a rule of the group blocks the origin, or would if it were not in shadow mode, where the request
-// concerns what the rule does and nothing that the rule excepts.
+// mayBlock reports whether a rule of the group blocks the origin, or would if it were not in shadow mode or only announced,
+// where the request concerns what the rule does and nothing that the rule excepts.
 func (g *group) mayBlock(from *Origin, at time.Time) bool {
 	if g == nil {
 		return false
 	}
 	var d Decision
 	g.judge(&d, &inquiry{at: at}, from, new(goods))
-	return d.Verdict == Block || d.shadow.n > 0
+	return d.Verdict == Block || d.shadow.n > 0 || d.Notice != nil
 }
 
 // reads reports whether the rule must know what is carried, even if the request is known to be one of its activity.
 func (r *Rule) reads(skus *skuMatcher, productIDs map[string]int32) bool {
 	return slices.ContainsFunc(r.Products, func(name string) bool { return skus.holds(productIDs[name]) }) ||
-		slices.ContainsFunc(r.Exceptions, func(x Exception) bool { return len(x.Products) > 0 })
+		slices.ContainsFunc(r.Exceptions, func(x Exception) bool { return len(x.Products)+len(x.Paths) > 0 })
 }
 
 // goods are what a reading concerns as far as one activity goes.
@@ -103,6 +103,8 @@ type goods struct {
 	last         int     // where the last ID's begin
 	foreign      bool    // an ID is of no product
 	unread       bool    // something may be carried that could not be read
+	brought      bool    // the request itself carries a product, be it in its query, or may
+	path         string  // the reading
 	undetermined bool    // the request may concern any product
 }
 
@@ -114,6 +116,7 @@ const noProduct = -1
 // is in the cart. The goods are handed along as a value, because behind a pointer their lists would escape to the heap.
 func (g goods) with(c *Carried, by *Carrier, skus *skuMatcher, places []int32) goods {
 	asks := by.Asks(c)
+	g.brought = g.brought || c.brings()
 	g.unread = g.unread || c.Undetermined || asks
 	g.undetermined = g.undetermined || c.Undetermined || asks || by.unnamed(c)
 	for _, id := range c.IDs {
@@ -136,6 +139,11 @@ func (g goods) with(c *Carried, by *Carrier, skus *skuMatcher, places []int32) g
 		}
 	}
 	return g
+}
+
+// brings reports whether the request itself carries something, or may: what the shop has told of a cart it does not.
+func (c *Carried) brings() bool {
+	return c.Present || c.Undetermined || len(c.Rows) > 0 || len(c.IDs) > 0 && !c.Answered
 }
 
 // unnamed reports whether the element claims a request that names no product, and nobody has told which it is.

@@ -52,7 +52,7 @@ func (r *Record) Fields() map[string]string {
 	slices.Sort(shadow)
 	return map[string]string{
 		"verdict": r.Verdict, "reason": r.Reason, "rule": r.Rule, "activity": r.Activity, "product": r.Product, "country": r.Country,
-		"client": r.Client, "at": r.At, "policy": r.Policy, "shadow": strings.Join(shadow, ", "),
+		"client": r.Client, "at": r.At, "policy": r.Policy, "shadow": strings.Join(shadow, ", "), "notice": r.Notice,
 	}
 }
 
@@ -227,7 +227,7 @@ func (c *caseReader) instant(n ast.Node, what string) time.Time {
 	return at.In(c.policy.zone)
 }
 
-var wantedFields = []string{"verdict", "reason", "rule", "activity", "product", "country", "client", "at", "policy", "shadow", FieldRejected}
+var wantedFields = []string{"verdict", "reason", "rule", "activity", "product", "country", "client", "at", "policy", "shadow", "notice", FieldRejected}
 
 func (c *caseReader) want(n ast.Node) []Expectation {
 	pairs, ok := c.pairs(n, "want")
@@ -262,7 +262,7 @@ func (c *caseReader) wanted(p pair) string {
 		return ""
 	}
 	switch p.key {
-	case "rule":
+	case "rule", "notice":
 		return c.oneOf(p, c.ruleIDs())
 	case "activity":
 		for i := range c.policy.tables {

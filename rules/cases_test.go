@@ -57,7 +57,7 @@ func TestCasesAreRead(t *testing.T) {
 		},
 		{
 			Name: "by address", Line: 8, Column: 5, URL: "https://shop.example/", From: CaseOrigin{netip.MustParseAddr("66.50.0.1"), nil}, At: day.Add(-4 * time.Hour),
-			Want: []Expectation{{"rule", ""}, {"activity", ""}, {"product", ""}, {"country", ""}, {"client", ""}, {"at", ""}, {"policy", ""}, {"shadow", ""}},
+			Want: []Expectation{{"rule", ""}, {"activity", ""}, {"product", ""}, {"country", ""}, {"client", ""}, {"at", ""}, {"policy", ""}, {"shadow", ""}, {"notice", ""}},
 		},
 		{
 			Name: "nowhere, and refused", Line: 13, Column: 5, URL: "https://shop.example/../", From: CaseOrigin{netip.Addr{}, &Origin{Source: "case"}}, At: day,
@@ -109,10 +109,10 @@ func TestCasesWithoutAPolicy(t *testing.T) {
 
 func TestRecordFields(t *testing.T) {
 	t.Parallel()
-	r := Record{"block", "listed_country", "sales", "sale", "kaspersky", "US", "50.114.0.1", "2024-07-20T00:00:00-04:00", "sha256:0", []string{"b", "a"}}
+	r := Record{"block", "listed_country", "sales", "sale", "kaspersky", "US", "50.114.0.1", "2024-07-20T00:00:00-04:00", "sha256:0", []string{"b", "a"}, "soon"}
 	want := map[string]string{
 		"verdict": "block", "reason": "listed_country", "rule": "sales", "activity": "sale", "product": "kaspersky", "country": "US",
-		"client": "50.114.0.1", "at": "2024-07-20T00:00:00-04:00", "policy": "sha256:0", "shadow": "a, b",
+		"client": "50.114.0.1", "at": "2024-07-20T00:00:00-04:00", "policy": "sha256:0", "shadow": "a, b", "notice": "soon",
 	}
 	if diff := cmp.Diff(want, r.Fields()); diff != "" {
 		t.Error(diff)

@@ -68,9 +68,14 @@ func (r *Rule) prepare(productIDs map[string]int32) {
 			r.judged |= trait
 		}
 	}
+	r.salt = saltOf(r.ID)
 	for i := range r.Exceptions {
-		for _, product := range r.Exceptions[i].Products {
-			r.Exceptions[i].products = append(r.Exceptions[i].products, productIDs[product])
+		x := &r.Exceptions[i]
+		for _, product := range x.Products {
+			x.products = append(x.products, productIDs[product])
+		}
+		if len(x.Paths) > 0 {
+			x.paths.add(selector{paths: x.Paths}, 0)
 		}
 	}
 }

@@ -69,6 +69,9 @@ type Decision struct {
 	Product string
 	// Country is the country that was judged: of several, the one that led to the verdict.
 	Country Country
+	// Notice is the announced rule that will block such a request soonest, from its Effective.From on; nil if there is none, and
+	// where the request is blocked anyway.
+	Notice *Rule
 	// Client is the address judged; invalid if none could be established.
 	Client netip.Addr
 	// At is the instant judged.
@@ -79,7 +82,8 @@ type Decision struct {
 	shadow shadowSet
 }
 
-// ShadowBlock is what a rule in shadow mode would have done: it would have blocked, for the reason.
+// ShadowBlock is what a rule would have done that is in shadow mode, or whose rollout has not reached the client: it would have
+// blocked, for the reason.
 type ShadowBlock struct {
 	Rule    *Rule
 	Reason  Reason
@@ -97,7 +101,7 @@ func (d *Decision) RuleID() string {
 	return d.Rule.ID
 }
 
-// Shadows calls yield for every rule in shadow mode that would have blocked, by id.
+// Shadows calls yield for every rule that would have blocked but for its shadow mode or rollout, by id.
 func (d *Decision) Shadows(yield func(ShadowBlock) bool) { d.shadow.all(yield) }
 
 // Record is a decision as explain, the evidence and the console write it.
@@ -112,6 +116,8 @@ type Record struct {
 	At       string   `json:"at"`
 	Policy   string   `json:"policy"`
 	Shadow   []string `json:"shadow"`
+	// Notice is the id of the announced rule that will block such a request; the evidence does not hold it.
+	Notice string `json:"notice,omitempty"`
 }
 
 // Record returns the decision's fields as text. The instant is written in its own zone.
@@ -122,6 +128,9 @@ func (d *Decision) Record() Record {
 	}
 	if d.Client.IsValid() {
 		r.Client = d.Client.String()
+	}
+	if d.Notice != nil {
+		r.Notice = d.Notice.ID
 	}
 	for s := range d.Shadows {
 		r.Shadow = append(r.Shadow, s.Rule.ID)

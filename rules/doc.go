@@ -15,6 +15,9 @@
 // matters. What is asked is judged in every reading that the request carries: a request is governed if
 // any of its readings is, and exempt only if all are.
 //
+// A rule can be introduced in steps: in shadow mode, which blocks nobody; announced ahead of its beginning; and by a rollout that
+// blocks a share of clients, always the same ones. Exceptions lift it for networks, products, paths or tokens.
+//
 // Where an activity says in which fields its requests carry products, Wanted names the fields that a request must be read
 // for before it is decided; most need none read. What was found goes into the Request. One restricted product among many
 // restricts it, and what could not be read counts as any product.

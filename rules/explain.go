@@ -43,6 +43,9 @@ type RuleStep struct {
 	Effective bool
 	// Exception is the exception that lifts the rule; nil if none does.
 	Exception *Exception
+	// Announced reports whether such a request is told that the rule will block it, and Outside whether the rule would block
+	// the client but for its rollout, which has not reached it.
+	Announced, Outside bool
 	// Paused reports whether the operator has paused the rule.
 	Paused bool
 	// Verdict and Reason are what the rule says; Reason is zero if it does not apply.
@@ -72,9 +75,7 @@ func (p *Policy) Explain(req *Request, from *Origin, at time.Time) Explanation {
 		}
 		e.Readings = append(e.Readings, step)
 	}
-	if e.Decision.Reason == 0 && len(req.Paths) > 0 {
-		e.Decision.Verdict, e.Decision.Reason = Allow, ReasonUngoverned
-	}
+	e.Decision.settle(req)
 	return e
 }
 
@@ -110,7 +111,9 @@ type shelf struct {
 
 // shelf finds products by the path and by what is carried, comparing with one SKU after the other.
 func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *shelf {
-	s := &shelf{products: make(map[string][]string), goods: goods{unread: req.Undetermined, undetermined: req.Undetermined}}
+	s := &shelf{products: make(map[string][]string), goods: goods{
+		unread: req.Undetermined, undetermined: req.Undetermined, brought: req.Undetermined, path: reading.Path,
+	}}
 	for _, product := range reading.Products {
 		s.products[product] = nil
 		id, _ := slices.BinarySearch(p.names, product)
@@ -119,6 +122,7 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 	s.goods.byPath = len(s.goods.hits)
 	for _, product := range p.queries.walk(req, reading.Path) {
 		s.products[p.names[product]] = nil
+		s.goods.brought = s.goods.brought || !slices.Contains(s.goods.hits, product)
 	}
 	for _, c := range reading.Carried {
 		carrier := p.carriers[c.Carrier]
@@ -126,6 +130,7 @@ func (p *Policy) shelf(req *Request, reading *ReadingStep, activity string) *she
 			continue
 		}
 		asks := carrier.Asks(&c)
+		s.goods.brought = s.goods.brought || c.brings()
 		s.goods.unread = s.goods.unread || c.Undetermined || asks
 		s.goods.undetermined = s.goods.undetermined || c.Undetermined || asks || carrier.unnamed(&c)
 		for _, id := range c.IDs {
@@ -228,7 +233,7 @@ func (r *Rule) outcomes(from *Origin) []outcome {
 	return outs
 }
 
-// outcome looks at time, exceptions and mode, completes the step and weighs it.
+// outcome looks at time, exceptions, mode and rollout, completes the step and weighs it.
 func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *inquiry, a asked) RuleStep {
 	rule := step.Rule
 	step.Applies, step.Country = true, o.country
@@ -238,7 +243,10 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 			o.reason = ReasonUndeterminedProduct
 		}
 	}
-	step.Exception, step.Paused = rule.exempts(a.from.Client, &a.shelf.goods, a.at), rule.paused(a.at)
+	step.Exception, step.Paused = rule.exempts(a.from, &a.shelf.goods, a.at), rule.paused(a.at)
+	if step.Announced = o.verdict == Block && rule.announced(a.at) && rule.willBlock(a.from, &a.shelf.goods); step.Announced {
+		e.Decision.announce(rule)
+	}
 	switch {
 	case !step.Effective:
 		o.verdict, o.reason = Allow, ReasonNotEffective
@@ -248,8 +256,9 @@ func (e *Explanation) outcome(step RuleStep, o outcome, undetermined bool, q *in
 		o.verdict, o.reason = Allow, ReasonExempt
 	}
 	step.Verdict, step.Reason = o.verdict, o.reason
+	step.Outside = o.verdict == Block && rule.spares(a.from.Client)
 	switch {
-	case rule.Mode == Enforce:
+	case rule.Mode == Enforce && !step.Outside:
 		e.Decision.weigh(q, o.verdict, o.reason, rule, o.country)
 	case o.verdict == Block:
 		e.Decision.shadow.add(ShadowBlock{rule, o.reason, o.country})

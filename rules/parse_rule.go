@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-var ruleKeys = append([]string{"id", "activity", "products", "countries", "from", "until", "mode", "refusal", "except", "basis", "alternatives"}, settingKeys()...)
+var ruleKeys = append([]string{"id", "activity", "products", "countries", "from", "until", "notice_from", "mode", "rollout", "refusal", "except", "basis", "alternatives"}, settingKeys()...)
 
 // refusals are the sentences that a refused buyer can be told.
 var refusals = []string{"purchase", "update", "access"}
@@ -34,6 +34,7 @@ func (l *loader) readRule(n ast.Node) {
 		word, _ := l.word(mode, "mode", []string{string(Enforce), string(Shadow)})
 		rule.Mode = Mode(word)
 	}
+	l.readSteps(v, rule)
 	if refusal, ok := v["refusal"]; ok {
 		rule.Refusal, _ = l.word(refusal, "refusal", refusals)
 	}
@@ -139,7 +140,7 @@ func (l *loader) instant(n ast.Node, what string) time.Time {
 }
 
 func (l *loader) readException(n ast.Node, rule *Rule) {
-	v := l.keys(n, "an exception", []string{"networks", "products", "until", "note"})
+	v := l.keys(n, "an exception", exceptionKeys)
 	var x Exception
 	l.texts(v["networks"], "networks", func(n ast.Node, text string) {
 		prefix, err := parseNetwork(text)
@@ -148,12 +149,13 @@ func (l *loader) readException(n ast.Node, rule *Rule) {
 		}
 		x.Networks = append(x.Networks, prefix)
 	})
+	x.Paths, x.Tokens = l.exceptedPaths(v["paths"]), l.tokens(v["tokens"])
 	products, named := v["products"]
 	if x.Products = l.productNames(products); named && len(x.Products) == 0 {
 		return // all of them are optional ones, which this store does not sell, or wrong
 	}
-	if _, networks := v["networks"]; !networks && !named {
-		l.fail(n, "the exception names nobody; give networks or products")
+	if v["networks"] == nil && v["paths"] == nil && v["tokens"] == nil && !named {
+		l.fail(n, "the exception names nobody; give networks, products, paths or tokens")
 	}
 	if until, ok := v["until"]; ok {
 		x.Until = l.instant(until, "until")

@@ -81,16 +81,25 @@ func (p *Policy) Decide(req *Request, from *Origin, at time.Time) Decision {
 			continue
 		}
 		products := p.products.match(req.Host, path, productHits[:0])
-		g := goods{byPath: len(products), unread: req.Undetermined, undetermined: req.Undetermined}
+		g := goods{byPath: len(products), unread: req.Undetermined, undetermined: req.Undetermined, brought: req.Undetermined, path: path}
 		g.hits = p.queries.match(req, path, products)
+		g.brought = g.brought || len(g.hits) > g.byPath
 		for _, id := range activities {
 			p.judge(&d, id, &g, from, at)
 		}
 	}
+	d.settle(req)
+	return d
+}
+
+// settle completes a decision when all readings have been judged.
+func (d *Decision) settle(req *Request) {
 	if d.Reason == 0 && len(req.Paths) > 0 {
 		d.Verdict, d.Reason = Allow, ReasonUngoverned
 	}
-	return d
+	if d.Verdict == Block {
+		d.Notice = nil // it says more than that
+	}
 }
 
 // judgeCarried adds the outcomes of one reading of a request of which something was read beside the path.
@@ -107,7 +116,10 @@ func (p *Policy) judgeCarried(d *Decision, req *Request, path string, activities
 	byPath := len(products)
 	products = p.queries.match(req, path, products)
 	for _, id := range activities {
-		g := goods{hits: products, byPath: byPath, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined}
+		g := goods{
+			hits: products, byPath: byPath, named: named[:0], unread: req.Undetermined, undetermined: req.Undetermined, path: path,
+			brought: req.Undetermined || len(products) > byPath,
+		}
 		g = p.gather(g, id, req.Carried, carriers, places)
 		p.judge(d, id, &g, from, at)
 	}
@@ -216,6 +228,11 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, goods *goods, judged
 	if s.idle != nil && s.idle.judged&judged == 0 {
 		d.weigh(q, Allow, ReasonNotEffective, s.idle, country)
 	}
+	for i := range s.announced {
+		if rule := s.announced[i].rule; rule.judged&judged == 0 && rule.willBlock(from, goods) {
+			d.announce(rule)
+		}
+	}
 	for i := range s.entries {
 		e := &s.entries[i]
 		switch {
@@ -224,11 +241,11 @@ func (c *cell) judge(d *Decision, q *inquiry, from *Origin, goods *goods, judged
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonPaused, e.rule, country)
 			}
-		case e.rule.exempts(from.Client, goods, q.at) != nil:
+		case e.rule.exempts(from, goods, q.at) != nil:
 			if e.rule.Mode == Enforce {
 				d.weigh(q, Allow, ReasonExempt, e.rule, country)
 			}
-		case e.rule.Mode == Shadow:
+		case e.rule.Mode == Shadow, e.verdict == Block && e.rule.spares(from.Client):
 			d.shadow.add(ShadowBlock{e.rule, e.reason, country})
 		default:
 			d.weigh(q, e.verdict, e.reason, e.rule, country)

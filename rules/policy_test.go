@@ -38,6 +38,9 @@ func said(d Decision) string {
 	for s := range d.Shadows {
 		line += " ~" + s.Rule.ID
 	}
+	if d.Notice != nil {
+		line += " !" + d.Notice.ID
+	}
 	return line
 }
 
@@ -209,7 +212,7 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 451))
-	reasons := make(map[Reason]int)
+	reasons, notices := make(map[Reason]int), 0
 	for range 100 {
 		text := randomPolicy(random)
 		p := randomlyStocked(t, random, parse(t, text))
@@ -223,7 +226,13 @@ func TestDecideAgreesWithExplain(t *testing.T) {
 				t.Fatalf("%+v from %+v at %v\n decided %s\nexplained %s\n%s", req, o, at, said(got), said(want), text)
 			}
 			reasons[got.Reason]++
+			if got.Notice != nil {
+				notices++
+			}
 		}
+	}
+	if notices == 0 {
+		t.Error("nothing was announced: the test does not reach it")
 	}
 	for i := range Reasons() {
 		if reasons[Reason(i+1)] == 0 {
@@ -267,6 +276,15 @@ func randomPolicy(r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			rule["mode"] = "shadow"
 		}
+		if r.IntN(4) == 0 {
+			rule["rollout"] = pick(r, "10%", "50%", "99.5%", "100%")
+		}
+		if rule["from"] != nil && r.IntN(2) == 0 {
+			rule["notice_from"] = pick(r, "2023-12-30T00:00:00Z", "2023-12-31T23:00:00Z")
+			if rule["from"] != "2024-01-01T00:00:00Z" && r.IntN(2) == 0 {
+				rule["notice_from"] = "2024-01-01T12:00:00Z"
+			}
+		}
 		for _, s := range settings {
 			if r.IntN(4) == 0 {
 				rule[s.key] = pick(r, s.values...)
@@ -276,6 +294,15 @@ func randomPolicy(r *rand.Rand) string {
 			x := map[string]any{"networks": some(r, "192.0.2.0/24", "198.51.100.7", "2001:db8::/32")}
 			if r.IntN(2) == 0 {
 				x = map[string]any{"products": some(r, "a", "b", "c", "d", "e", "f")}
+			}
+			if r.IntN(3) == 0 {
+				x = map[string]any{}
+			}
+			if len(x) == 0 || r.IntN(4) == 0 {
+				x["paths"] = some(r, "/cart", "/buy/*", "/**/pay", "/u")
+			}
+			if r.IntN(3) == 0 {
+				x["tokens"] = some(r, TokenOf(randomTokens[0]).String(), TokenOf(randomTokens[1]).String())
 			}
 			if r.IntN(2) == 0 {
 				x["until"] = fmt.Sprintf("2024-01-0%dT00:00:00Z", 1+r.IntN(8))
@@ -336,6 +363,8 @@ func randomPauses(r *rand.Rand, p *Policy) (pauses []Pause) {
 	return pauses
 }
 
+var randomTokens = []string{strings.Repeat("a", 32), strings.Repeat("b", 40), strings.Repeat("c", 32), "short"}
+
 var randomSKUs = []string{"KL1", "kl*", "*-x", "a*b*c", "7", "*", "stra\u00dfe", "\u212Al1", "KL-x"}
 
 // randomCarriers returns elements of an activity that carry products.
@@ -394,6 +423,12 @@ func randomCarried(r *rand.Rand, carrier int) Carried {
 
 func randomOrigin(r *rand.Rand) *Origin {
 	o := &Origin{Client: addr(pick(r, "192.0.2.1", "198.51.100.7", "203.0.113.1", "2001:db8::1")), Traits: Traits(r.IntN(16) & r.IntN(16))}
+	if r.IntN(4) == 0 {
+		o.Client = netip.AddrFrom4([4]byte{203, 0, 113, byte(r.IntN(256))})
+	}
+	if r.IntN(2) == 0 {
+		o.Token = TokenOf(pick(r, randomTokens...))
+	}
 	if r.IntN(5) > 0 {
 		o.Country = CountryOf(pick(r, "US", "DE", "FR", "UA", "CN"))
 	}

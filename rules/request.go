@@ -37,6 +37,8 @@ type Origin struct {
 	Database string
 	// Traits are what else is to be said about the address.
 	Traits Traits
+	// Token is the one that the client shows; zero if it shows none.
+	Token Token
 }
 
 // Traits are properties of an origin that a policy may judge before the country.

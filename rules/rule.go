@@ -103,8 +103,12 @@ type Rule struct {
 	// Countries are ISO 3166-1 and ISO 3166-2 codes, sorted, jurisdictions resolved.
 	Countries []string
 	Effective Interval
-	Mode      Mode
-	Settings  Settings
+	// NoticeFrom is the instant from which requests that the rule will block are told so, ahead of Effective.From; zero means never.
+	NoticeFrom time.Time
+	Mode       Mode
+	// Rollout is the share of clients that the rule blocks; zero means all.
+	Rollout  Share
+	Settings Settings
 	// Refusal names the sentence that a refused buyer reads: purchase, update or access.
 	Refusal    string
 	Exceptions []Exception
@@ -114,7 +118,8 @@ type Rule struct {
 	// Pause is the operator's order that the rule blocks nothing for a while; nil if there is none. See Policy.Paused.
 	Pause *Pause
 
-	judged Traits // the traits for which the rule's settings state a verdict
+	judged Traits   // the traits for which the rule's settings state a verdict
+	salt   rollSalt // with which clients are drawn
 }
 
 // Exception lifts a rule where all that it names holds.
@@ -124,6 +129,11 @@ type Exception struct {
 	// Products it is for; none means all that the rule concerns. Where SKUs are carried, each must be one of theirs: what is
 	// exempt exempts nothing that lies beside it in the cart.
 	Products []string
+	// Paths it is for, and all below them; none means any. What is asked for must be within them in every reading, and nothing
+	// beside the path may tell a product, unless the exception names Products.
+	Paths []string
+	// Tokens it is for: clients must show one of them. None means that no token is needed.
+	Tokens []Token
 	// Until is the instant at which the exception ends; zero means never.
 	Until time.Time
 	// Note says why, for people.
@@ -131,6 +141,7 @@ type Exception struct {
 
 	networks *bart.Lite
 	products []int32
+	paths    matcher
 }
 
 // conditional reports whether more than the table cell decides that the rule applies.
@@ -139,21 +150,31 @@ func (r *Rule) conditional() bool {
 }
 
 // exempts returns the exception that lifts the rule for a client who asks for the goods; nil if there is none.
-func (r *Rule) exempts(client netip.Addr, g *goods, at time.Time) *Exception {
+func (r *Rule) exempts(from *Origin, g *goods, at time.Time) *Exception {
 	for i := range r.Exceptions {
-		if x := &r.Exceptions[i]; x.holds(client, g, at) {
+		if x := &r.Exceptions[i]; x.holds(from, g, at) {
 			return x
 		}
 	}
 	return nil
 }
 
-func (x *Exception) holds(client netip.Addr, g *goods, at time.Time) bool {
-	if !x.Until.IsZero() && !at.Before(x.Until) {
-		return false
+func (x *Exception) holds(from *Origin, g *goods, at time.Time) bool {
+	switch {
+	case !x.Until.IsZero() && !at.Before(x.Until):
+	case x.networks != nil && !x.networks.Contains(from.Client):
+	case len(x.Tokens) > 0 && !from.Token.among(x.Tokens):
+	case len(x.Paths) > 0 && !x.covers(g.path):
+	case len(x.Paths) > 0 && len(x.products) == 0 && g.brought:
+		// A client chooses the path, and many a shop sells whatever that is: a product in the query or the body is not exempt.
+	default:
+		return len(x.products) == 0 || g.within(x.products)
 	}
-	if x.networks != nil && !x.networks.Contains(client) {
-		return false
-	}
-	return len(x.products) == 0 || g.within(x.products)
+	return false
+}
+
+// covers reports whether a reading of the path is one of the exception's paths, or below one.
+func (x *Exception) covers(path string) bool {
+	var hits [1]int32
+	return len(x.paths.match("", path, hits[:0])) > 0
 }

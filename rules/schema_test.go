@@ -33,6 +33,7 @@ func TestSchemaKnowsTheKeysOfTheLanguage(t *testing.T) {
 	keys := func(o *object) []string { return slices.Collect(maps.Keys(o.Properties)) }
 	same("policy", keys(&s), policyKeys)
 	same("rule", keys(rule), ruleKeys)
+	same("exception", keys(rule.Properties["except"].Items), exceptionKeys)
 	same("activity", keys(s.Defs["activity"].Items), activityKeys)
 	same("product", keys(s.Defs["selectors"].Items), productKeys)
 	field := s.Defs["field"]

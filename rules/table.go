@@ -34,8 +34,9 @@ type cell struct {
 
 // segment is what is active for a while.
 type segment struct {
-	entries []entry
-	idle    *Rule // where no enforced rule is active: the one that was or will be
+	entries   []entry
+	announced []entry // that will block, the soonest first
+	idle      *Rule   // where no enforced rule is active: the one that was or will be
 }
 
 // entry is a rule and what it says in this place.
@@ -145,7 +146,7 @@ func newCell(entries []entry) *cell {
 	}
 	var bounds []time.Time
 	for _, e := range entries {
-		for _, bound := range []time.Time{e.rule.Effective.From, e.rule.Effective.Until} {
+		for _, bound := range []time.Time{e.rule.NoticeFrom, e.rule.Effective.From, e.rule.Effective.Until} {
 			if !bound.IsZero() {
 				bounds = append(bounds, bound)
 			}
@@ -157,6 +158,7 @@ func newCell(entries []entry) *cell {
 	now := newActive(entries)
 	starts := make([][]int, len(bounds)) // entries by the bound at which they begin
 	ends := make([][]int, len(bounds))
+	notices := make([][]int, len(bounds))
 	for i, e := range entries {
 		if from, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.From, time.Time.Compare); ok {
 			starts[from] = append(starts[from], i)
@@ -165,6 +167,9 @@ func newCell(entries []entry) *cell {
 		}
 		if until, ok := slices.BinarySearchFunc(bounds, e.rule.Effective.Until, time.Time.Compare); ok {
 			ends[until] = append(ends[until], i)
+		}
+		if notice, ok := slices.BinarySearchFunc(bounds, e.rule.NoticeFrom, time.Time.Compare); ok && e.announces() {
+			notices[notice] = append(notices[notice], i)
 		}
 	}
 
@@ -177,6 +182,9 @@ func newCell(entries []entry) *cell {
 		}
 		for _, e := range starts[i] {
 			now.begin(e)
+		}
+		for _, e := range notices[i] {
+			now.announce(e)
 		}
 		c.segments = append(c.segments, now.segment(idle[i+1]))
 	}
@@ -212,13 +220,14 @@ func idleRules(entries []entry, starts, ends [][]int) []*Rule {
 	return idle
 }
 
-// active holds the entries that are active at one time: lists of indices, sorted, of the shadow rules that would block
-// and, for each weight, of the enforced rules.
+// active holds the entries that are active at one time: lists of indices, sorted, of the rules that would block whom they
+// do not, for each weight of the enforced rules, and of those that are announced.
 type active struct {
-	entries []entry
-	weights []weight
-	shadows []int
-	lists   [][]int // by weight, the heaviest first
+	entries   []entry
+	weights   []weight
+	shadows   []int
+	lists     [][]int // by weight, the heaviest first
+	announced []int   // by when they begin
 }
 
 func newActive(entries []entry) *active {
@@ -238,7 +247,7 @@ func newActive(entries []entry) *active {
 // list returns the list that an entry belongs to; nil if the entry never matters.
 func (a *active) list(i int) *[]int {
 	switch e := a.entries[i]; {
-	case e.rule.Mode == Enforce:
+	case e.rule.Mode == Enforce && (e.verdict == Allow || e.rule.Rollout == 0):
 		return &a.lists[slices.Index(a.weights, e.weight())]
 	case e.verdict == Block:
 		return &a.shadows
@@ -251,6 +260,20 @@ func (a *active) begin(i int) {
 		at, _ := slices.BinarySearch(*list, i)
 		*list = slices.Insert(*list, at, i)
 	}
+	a.announced = slices.DeleteFunc(a.announced, func(j int) bool { return i == j })
+}
+
+// announce adds an entry until it begins.
+func (a *active) announce(i int) {
+	at, _ := slices.BinarySearchFunc(a.announced, i, func(j, i int) int {
+		return cmp.Or(a.entries[j].rule.Effective.From.Compare(a.entries[i].rule.Effective.From), cmp.Compare(j, i))
+	})
+	a.announced = slices.Insert(a.announced, at, i)
+}
+
+// announces reports whether requests are told what the entry will say.
+func (e entry) announces() bool {
+	return e.verdict == Block && e.rule.Mode == Enforce && !e.rule.NoticeFrom.IsZero()
 }
 
 func (a *active) end(i int) {
@@ -260,14 +283,20 @@ func (a *active) end(i int) {
 	}
 }
 
-// segment keeps of the active entries those that can matter: all shadow rules, and the enforced ones by weight, up to the
-// first that applies whatever the request is. The idle rule is named where no enforced one is active.
+// segment keeps of the active entries those that can matter: all shadow rules and those of a rollout, and the enforced ones by
+// weight, up to the first that applies whatever the request is; and so of those that are announced. The idle rule is named where
+// no enforced one is active for all.
 func (a *active) segment(idle *Rule) segment {
 	var s segment
 	for _, i := range a.shadows {
 		s.entries = append(s.entries, a.entries[i])
 	}
 	shadows := len(s.entries)
+	for _, i := range a.announced {
+		if s.announced = append(s.announced, a.entries[i]); a.entries[i].rule.Rollout == 0 && !a.entries[i].rule.conditional() {
+			break
+		}
+	}
 	for _, list := range a.lists {
 		for _, i := range list {
 			s.entries = append(s.entries, a.entries[i])

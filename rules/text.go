@@ -46,7 +46,9 @@ type (
 		Countries []string `json:"countries"`
 		From      string   `json:"from,omitempty"`
 		Until     string   `json:"until,omitempty"`
+		Notice    string   `json:"notice_from,omitempty"`
 		Mode      Mode     `json:"mode"`
+		Rollout   string   `json:"rollout,omitempty"`
 		Settings
 		Refusal string          `json:"refusal"`
 		Except  []exceptionText `json:"except,omitempty"`
@@ -57,6 +59,8 @@ type (
 	exceptionText struct {
 		Networks []netip.Prefix `json:"networks,omitempty"`
 		Products []string       `json:"products,omitempty"`
+		Paths    []string       `json:"paths,omitempty"`
+		Tokens   []string       `json:"tokens,omitempty"`
 		Until    string         `json:"until,omitempty"`
 		Note     string         `json:"note,omitempty"`
 	}
@@ -161,11 +165,15 @@ func (c Condition) text() map[string]any {
 func (r *Rule) text() ruleText {
 	text := ruleText{
 		ID: r.ID, Activity: r.Activity, Products: r.Products, Countries: r.Countries, From: instantText(r.Effective.From),
-		Until: instantText(r.Effective.Until), Mode: r.Mode, Settings: r.Settings, Refusal: r.Refusal,
+		Until: instantText(r.Effective.Until), Notice: instantText(r.NoticeFrom), Mode: r.Mode, Rollout: r.Rollout.text(), Settings: r.Settings, Refusal: r.Refusal,
 		Alternatives: r.Alternatives,
 	}
 	for _, x := range r.Exceptions {
-		text.Except = append(text.Except, exceptionText{x.Networks, x.Products, instantText(x.Until), x.Note})
+		one := exceptionText{x.Networks, x.Products, x.Paths, nil, instantText(x.Until), x.Note}
+		for _, token := range x.Tokens {
+			one.Tokens = append(one.Tokens, token.String())
+		}
+		text.Except = append(text.Except, one)
 	}
 	sortTexts(text.Except)
 	if r.Basis != (Basis{}) {

@@ -73,7 +73,7 @@ core.register_action("gate451", {"http-req"}, function(txn)
 
   local headers = {}
   for name, lines in pairs(sent) do
-    if not own[name] and (name == "x-forwarded-for" or not is_withheld(name)) then headers[name] = values(lines) end
+    if not own[name] and (name == "x-forwarded-for" or name == "gate451-token" or not is_withheld(name)) then headers[name] = values(lines) end
   end
   -- The request line as HAProxy forwards it; what a buyer sends under these names is withheld. From the right end of
   -- X-Forwarded-For, the gateway believes whom client_ip.trusted_proxies names.
@@ -114,7 +114,7 @@ core.register_action("gate451", {"http-req"}, function(txn)
   for name in pairs(sent) do
     if is_withheld(name) then txn.http:req_del_header(name) end
   end
-  for _, name in ipairs{"x-country-code", "gate451-decision"} do
+  for _, name in ipairs{"x-country-code", "gate451-decision", "gate451-notice"} do
     txn.http:req_del_header(name)
     local told = values(answer.headers[name])
     if #told == 1 then txn.http:req_set_header(name, told[1]) end
@@ -124,5 +124,7 @@ core.register_action("gate451", {"http-req"}, function(txn)
   txn.http:req_set_header("x-forwarded-host", host[1])
   local cache = values(answer.headers["cache-control"])
   if #cache == 1 then txn:set_var("txn.gate451_cache", cache[1]) end
+  local notice = values(answer.headers["gate451-notice"])
+  if #notice == 1 then txn:set_var("txn.gate451_notice", notice[1]) end
   txn:set_var("txn.gate451_pass", "yes")
 end)

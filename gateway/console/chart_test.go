@@ -2,6 +2,7 @@ package console
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,5 +155,18 @@ func TestClip(t *testing.T) {
 		if got := clip(name, 5); got != want {
 			t.Errorf("%s is cut to %s", name, got)
 		}
+	}
+}
+
+func TestTimelineMarksNotices(t *testing.T) {
+	t.Parallel()
+	p, err := rules.Parse("policy.yaml", []byte("version: 1\ntime_zone: UTC\nactivities: {sale: [{all: true}]}\nrules: [{id: a, activity: sale, countries: [DE], notice_from: 2024-06-20, from: 2024-07-20}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2024, 7, 1, 0, 0, 0, 0, time.UTC)
+	row := newTimeline(p, nil, now, 1120, "x").Rows[0]
+	if len(row.Marks) != 1 || row.Marks[0].X >= row.Bar.X || !strings.HasPrefix(row.Marks[0].What, "Announced from 20 Jun 2024") {
+		t.Errorf("the marks are %+v, the bar %+v", row.Marks, row.Bar)
 	}
 }

@@ -39,7 +39,7 @@ type Bar struct {
 	OpenLeft, OpenEnd bool
 }
 
-// Mark is an instant at which an exception ends.
+// Mark is an instant at which an exception ends, or from which the rule is announced.
 type Mark struct {
 	X    float64
 	What string
@@ -85,6 +85,9 @@ func newTimeline(p *rules.Policy, changes []Change, now time.Time, width int, id
 		if rule.Pause != nil {
 			pause := bar(rule.Pause.Effective)
 			row.Pause = &pause
+		}
+		if !rule.NoticeFrom.IsZero() {
+			row.Marks = append(row.Marks, Mark{x(rule.NoticeFrom), "Announced from " + moment(rule.NoticeFrom.In(p.Zone()))})
 		}
 		for _, exception := range rule.Exceptions {
 			if !exception.Until.IsZero() {

@@ -17,7 +17,7 @@ func BenchmarkWrite(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				clear(rw.h)
-				w.Write(rw, r, f)
+				w.Write(rw, r, &f)
 			}
 		})
 	}

@@ -90,7 +90,7 @@ func TestPageInABrowser(t *testing.T) {
 		case "/unknown":
 			f.Reason = "anonymized"
 		}
-		w.Write(rw, r, f)
+		w.Write(rw, r, &f)
 	}))
 	defer server.Close()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))

@@ -56,7 +56,7 @@ func newWriter(t testing.TB, cfg Config) *Writer {
 // serve answers every request with f, on a real socket.
 func serve(t testing.TB, w *Writer, f Refusal) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.Write(rw, r, f) }))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.Write(rw, r, &f) }))
 	t.Cleanup(server.Close)
 	return server
 }

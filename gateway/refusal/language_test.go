@@ -163,7 +163,7 @@ func TestARefusalThatIsKeptCostsLittle(t *testing.T) {
 		r.Header.Set("Accept", accept)
 		r.Header.Set("Accept-Language", "de-AT,de;q=0.9")
 		f, rw := sales(), discard{http.Header{}}
-		if n := testing.AllocsPerRun(100, func() { w.Write(rw, r, f) }); n > 12 {
+		if n := testing.AllocsPerRun(100, func() { w.Write(rw, r, &f) }); n > 12 {
 			t.Errorf("form %d: %v allocations", form, n)
 		}
 	}

@@ -32,20 +32,26 @@ func headerSafe(uri string) string {
 	return strings.NewReplacer("<", "%3C", ">", "%3E", `"`, "%22", " ", "%20", `\`, "%5C").Replace(uri)
 }
 
-// origin returns the URL of the origin that r was sent to, or "/" if its host is not a plain one. The relative
+// What stands around the URL in the value of the Link header (RFC 8288) that names whoever blocks.
+const (
+	linkBegin = "<"
+	linkEnd   = `>; rel="blocked-by"`
+)
+
+// linkToOrigin returns the link to the origin that r was sent to, or to "/" if its host is not a plain one. The relative
 // reference means the same to every client, and repeats nothing.
-func origin(r *http.Request) string {
-	if !plainHost(r.Host) {
-		return "/"
+func linkToOrigin(r *http.Request) string {
+	switch {
+	case !plainHost(r.Host):
+		return linkBegin + "/" + linkEnd
+	case r.TLS != nil || r.URL != nil && r.URL.Scheme == "https":
+		return linkBegin + "https://" + r.Host + "/" + linkEnd
 	}
-	if r.TLS != nil || r.URL != nil && r.URL.Scheme == "https" {
-		return "https://" + r.Host + "/"
-	}
-	return "http://" + r.Host + "/"
+	return linkBegin + "http://" + r.Host + "/" + linkEnd
 }
 
-// link returns the value of the Link header (RFC 8288) that names whoever blocks.
-func link(uri string) string { return "<" + uri + `>; rel="blocked-by"` }
+// linked returns the URL of a link.
+func linked(link string) string { return link[len(linkBegin) : len(link)-len(linkEnd)] }
 
 // maxHost is the longest host that is repeated: the longest name that DNS has, and a port.
 const maxHost = 253 + len(":65535")

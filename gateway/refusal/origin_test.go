@@ -55,7 +55,7 @@ func TestOrigin(t *testing.T) {
 		{"no host", http.Request{}, "/"},
 		{"no plain host", http.Request{Host: `a">`}, "/"},
 	} {
-		if got := origin(&test.r); got != test.want {
+		if got := linked(linkToOrigin(&test.r)); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
 	}
@@ -82,7 +82,7 @@ func FuzzOrigin(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
-		got := origin(&http.Request{Host: host})
+		got := linked(linkToOrigin(&http.Request{Host: host}))
 		if got == "/" {
 			return
 		}
@@ -91,7 +91,7 @@ func FuzzOrigin(f *testing.F) {
 			t.Errorf("host %q became %q: %v", host, got, err)
 		}
 		if strings.ContainsAny(got, "<>\"'; \t\r\n\\") {
-			t.Errorf("host %q ends the link: %q", host, link(got))
+			t.Errorf("host %q ends the link: %q", host, got)
 		}
 	})
 }

@@ -96,6 +96,7 @@ func (f *Fault) Error() string { return f.Message }
 type Writer struct {
 	cfg       Config
 	blockedBy string
+	link      string // to blockedBy; empty if there is none
 	page      *template.Template
 	policy    string // Content-Security-Policy of the page
 	look      look
@@ -129,6 +130,9 @@ func New(cfg Config) (*Writer, error) {
 	if err := w.preparePage(); err != nil {
 		return nil, err
 	}
+	if w.blockedBy != "" {
+		w.link = linkBegin + w.blockedBy + linkEnd
+	}
 	w.buffers.New = func() any { return new(bytes.Buffer) }
 	for f := range forms {
 		w.headers[f] = http.Header{
@@ -152,7 +156,7 @@ func New(cfg Config) (*Writer, error) {
 //
 // Write reads nothing of r's body. If there is one and the protocol is HTTP/1, the answer is sent at once and
 // the connection is closed behind it, so that bytes which nobody read can never be taken for another request.
-func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
+func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f *Refusal) {
 	buf := w.buffers.Get().(*bytes.Buffer)
 	buf.Reset()
 	defer func() {
@@ -160,12 +164,12 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 			w.buffers.Put(buf)
 		}
 	}()
-	blockedBy := w.blockedBy
-	if blockedBy == "" {
-		blockedBy = origin(r)
+	link := w.link
+	if link == "" {
+		link = linkToOrigin(r)
 	}
 	language := w.languages.choose(r.Header["Accept-Language"])
-	chosen := w.render(buf, choose(r.Header), language, &f, blockedBy)
+	chosen := w.render(buf, choose(r.Header), language, f, linked(link))
 
 	h := rw.Header()
 	for _, name := range [...]string{"Content-Encoding", "Etag", "Expires", "Last-Modified", "Location", "Refresh"} {
@@ -174,12 +178,11 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	// The values are shared between answers: each fills its slice, so that adding to one copies it.
 	maps.Copy(h, w.headers[chosen])
 	h["Content-Language"] = language.header
-	h["Link"] = []string{link(blockedBy)}
-	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	own := &[...]string{link, strconv.Itoa(buf.Len()), f.Reference} // in one piece of memory
+	h["Link"], h["Content-Length"] = own[0:1:1], own[1:2:2]
 	if f.Reference != "" {
-		h["Gate451-Reference"] = []string{f.Reference}
+		h["Gate451-Reference"] = own[2:3:3]
 	}
-	control := http.NewResponseController(rw)
 	unread := r.ContentLength != 0 && r.ProtoMajor == 1
 	if chosen == line && r.ProtoMajor == 1 && !unread && readsPhrase(r.Header) && w.writePhrase(rw, r, buf.Bytes()) {
 		return
@@ -187,7 +190,7 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	if unread {
 		h["Connection"] = []string{"close"}
 		// The server reads up to 256 KiB of the rest before it closes, however slowly they come.
-		_ = control.SetReadDeadline(time.Now().Add(w.patience))
+		_ = http.NewResponseController(rw).SetReadDeadline(time.Now().Add(w.patience))
 	}
 	rw.WriteHeader(http.StatusUnavailableForLegalReasons)
 	// An error is the client's going away, which takes nothing from the refusal. To HEAD the server sends no body; whether it
@@ -195,6 +198,6 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	_, _ = rw.Write(buf.Bytes())
 	if unread {
 		// Waiting for the handler to return would do, unless a middleware has something to finish first.
-		_ = control.Flush()
+		_ = http.NewResponseController(rw).Flush()
 	}
 }

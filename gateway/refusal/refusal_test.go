@@ -93,7 +93,7 @@ func TestOnlyAListedCountryIsTold(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header.Set("Accept", accept)
 			rec := httptest.NewRecorder()
-			w.Write(rec, r, f)
+			w.Write(rec, r, &f)
 			body := rec.Body.String()
 			if strings.Contains(body, "Puerto Rico") || strings.Contains(body, `"PR"`) {
 				t.Errorf("reason %q, form %d claims to know the country: %s", reason, form, body)
@@ -164,7 +164,7 @@ func TestHeadersOfOthers(t *testing.T) {
 			rec.Header().Set(name, "other")
 		}
 		rec.Header().Set("X-Request-Id", "kept")
-		w.Write(rec, httptest.NewRequest(http.MethodGet, "http://shop.example/", nil), sales())
+		w.Write(rec, httptest.NewRequest(http.MethodGet, "http://shop.example/", nil), new(sales()))
 		for name, values := range rec.Header() {
 			if len(values) != 1 || values[0] == "other" {
 				t.Errorf("%s: %q", name, values)
@@ -189,7 +189,7 @@ func TestHostileNamesStayText(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
 		rec := httptest.NewRecorder()
-		w.Write(rec, r, f)
+		w.Write(rec, r, &f)
 		body := rec.Body.String()
 		switch {
 		case form == int(line):
@@ -207,7 +207,7 @@ func TestHostileNamesStayText(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Accept", "text/html")
 	rec := httptest.NewRecorder()
-	w.Write(rec, r, f)
+	w.Write(rec, r, &f)
 	for _, want := range []string{`<a href="https://a.example/?a=%3cb%3e&amp;c" rel="external noreferrer"><bdi>https://a.example/?a=&lt;b&gt;&amp;c</bdi></a>`,
 		`<a href="https://b.example/%22x"><bdi>https://b.example/&#34;x</bdi></a>`} {
 		if !strings.Contains(rec.Body.String(), want) {
@@ -223,7 +223,7 @@ func TestAPageThatFailsBecomesALine(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Accept", "text/html")
 	rec := httptest.NewRecorder()
-	w.Write(rec, r, sales())
+	w.Write(rec, r, new(sales()))
 	if rec.Header().Get("Content-Type") != "text/plain; charset=utf-8" || !strings.HasPrefix(rec.Body.String(), "For legal") {
 		t.Errorf("got %v %s", rec.Header(), rec.Body)
 	}
@@ -234,7 +234,7 @@ func TestGiantRefusalsAreNotKept(t *testing.T) {
 	w := newWriter(t, Config{})
 	f := sales()
 	f.Products = []string{strings.Repeat("x", 2*keptBuffer)}
-	w.Write(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), f)
+	w.Write(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), &f)
 	if buf := w.buffers.Get().(*bytes.Buffer); buf.Cap() > keptBuffer {
 		t.Errorf("a buffer of %d bytes was kept", buf.Cap())
 	}

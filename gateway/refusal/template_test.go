@@ -36,7 +36,7 @@ func TestTemplate(t *testing.T) {
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Accept-Language", "he")
 	rec := httptest.NewRecorder()
-	w.Write(rec, r, sales())
+	w.Write(rec, r, new(sales()))
 	body := rec.Body.String()
 	for _, want := range []string{`<html lang="he" dir="rtl">`, "K3F9-0ZQ1, <a href=\"mailto:a@shop.example?subject=K3F9-0ZQ1\">", "https://shop.example/returns", "מוצרי Kaspersky"} {
 		if !strings.Contains(body, want) {

@@ -65,7 +65,7 @@ func TestUnreadBodies(t *testing.T) {
 			finish := sync.OnceFunc(func() { close(held) })
 			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
-				w.Write(rw, r, sales())
+				w.Write(rw, r, new(sales()))
 				<-held // The answer must be out by now.
 			}))
 			defer server.Close()
@@ -122,7 +122,7 @@ func TestConnectionsWithoutBodyStayOpen(t *testing.T) {
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	w := newWriter(t, Config{})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.Write(rw, r, sales()) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.Write(rw, r, new(sales())) }))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()

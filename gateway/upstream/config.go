@@ -33,7 +33,8 @@ type Config struct {
 	IdleTimeout time.Duration
 	// IdleBody is how long a transfer may stand still in which somebody owes bytes: a client that sends a
 	// body or does not read an answer, an upstream that does not read a body or is part way through an
-	// answer of announced length. The default is 5 min. There is no limit to how long a transfer may take.
+	// answer of announced length. Of a large answer, less than 256 KiB within that time is standing still, too. The
+	// default is 5 min. There is no limit to how long a transfer may take.
 	IdleBody time.Duration
 	// IdleStream is how long nothing may pass where nobody owes anything: in an answer without length, such
 	// as server-sent events or a long poll, and in an upgraded connection. The default is 1 h; a vanished

@@ -145,7 +145,7 @@ func (x *exchange) stalled(s slot) {
 		x.waiting.Store(s == request)
 		_ = x.rc.SetReadDeadline(longAgo) // Or else the sender would go on waiting for the client.
 	}
-	if s == reading {
+	if s == reading || s == moving {
 		_ = x.rc.SetWriteDeadline(longAgo)
 	}
 	x.cut()

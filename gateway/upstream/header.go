@@ -21,12 +21,17 @@ type Meta struct {
 	Country string
 	// Decision is the value of Gate451-Decision. If it is empty, the header will be absent.
 	Decision string
+	// Notice is the value of Gate451-Notice, for the upstream and for the client. If it is empty, the upstream is told none.
+	Notice string
 	// TraceParent and TraceState are the values of the headers of those names (W3C Trace Context). If the first is empty,
 	// the client's own are passed on; otherwise they never are.
 	TraceParent, TraceState string
 	// PrivateCache keeps the answer out of shared caches.
 	PrivateCache bool
 }
+
+// noticeField tells of a refusal that is to come.
+const noticeField = "Gate451-Notice"
 
 // requestHeader returns what the upstream is told: the client's header without what is withheld and what
 // Connection lists, and what the gateway has to say, which is set last so that no client can strip it.
@@ -44,7 +49,7 @@ func requestHeader(r *http.Request, m Meta, upgrade bool) http.Header {
 		}
 	})
 
-	values := make([]string, 0, 8)
+	values := make([]string, 0, 10)
 	tell := func(name, value string) {
 		if value != "" {
 			values = append(values, value)
@@ -57,6 +62,7 @@ func requestHeader(r *http.Request, m Meta, upgrade bool) http.Header {
 	tell("X-Forwarded-Proto", m.Proto)
 	tell("X-Forwarded-Host", r.Host)
 	tell("Gate451-Decision", m.Decision)
+	tell(noticeField, m.Notice)
 	if m.TraceParent != "" {
 		delete(h, "Tracestate")
 		tell("Traceparent", m.TraceParent)

@@ -6,3 +6,6 @@ package upstream
 func (l *link) look() bool { return false }
 
 func (l *link) peekAt(uintptr) (done bool) { return true }
+
+// well cannot tell on this system.
+func (l *link) well() bool { return false }

@@ -23,3 +23,8 @@ func (l *link) peekAt(fd uintptr) (done bool) {
 	l.silent, l.spoke = errors.Is(err, syscall.EAGAIN), n > 0
 	return true
 }
+
+// well reports whether the connection is neither broken nor at its end: something is there to read, or nothing yet.
+func (l *link) well() bool {
+	return l.look() || l.spoke
+}

@@ -35,7 +35,8 @@ type Proxy struct {
 const (
 	// bufferSize is how much of a body is in memory at a time, per answer.
 	bufferSize = 32 << 10
-	// longSize is how much of one is that has at least as many bytes as a download: it costs a fifth less to pass on.
+	// longSize is how much of one is that has at least as many bytes as a download: it costs a fifth less to pass on, where the
+	// kernel cannot do so by itself.
 	longSize = 128 << 10
 	download = 1 << 20
 )

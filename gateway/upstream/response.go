@@ -11,6 +11,7 @@ import (
 func (x *exchange) answer() {
 	res, h := &x.res, x.w.Header()
 	copyHeader(h, res.header)
+	x.notice(h)
 	if x.m.PrivateCache {
 		keepPrivate(h)
 	}
@@ -42,6 +43,13 @@ func (x *exchange) answer() {
 	}
 }
 
+// notice tells the client what the upstream was told; what an upstream says of its own is not the gateway's word.
+func (x *exchange) notice(h http.Header) {
+	if x.m.Notice != "" {
+		h[noticeField] = []string{x.m.Notice}
+	}
+}
+
 // copyBody streams the answer's body, and says whose fault it is if it cannot. What has no length is
 // flushed as it comes, the header first. The connection is given up before the last bytes are handed on, so that the next
 // request of a client that waits for them finds it.
@@ -64,6 +72,11 @@ func (x *exchange) copyBody() (cause string, err error) {
 		}
 	}
 	for {
+		if w := x.kernel(); w != nil {
+			if cause, err := x.splice(w); err != nil {
+				return cause, err
+			}
+		}
 		x.watch.expect(answer, patience)
 		n, rerr := x.res.Read(buf)
 		x.watch.settle(answer)

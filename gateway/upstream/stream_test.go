@@ -263,7 +263,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 
 	runtime.ReadMemStats(&after)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 { // the race detector has pools forget a quarter
 		t.Errorf("%d MiB were allocated for %d MiB passed", grown>>20, (size+size/4)>>20)
 	}
 }

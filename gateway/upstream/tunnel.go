@@ -50,6 +50,7 @@ func (x *exchange) tunnel() {
 func (x *exchange) switchProtocols(conn net.Conn) error {
 	h := x.w.Header().Clone()
 	copyHeader(h, x.res.header)
+	x.notice(h)
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")

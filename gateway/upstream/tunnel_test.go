@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,15 @@ func TestWebSocket(t *testing.T) {
 	receive(t, g.done)
 	if causes := g.count(); causes != "" {
 		t.Errorf("causes %s", causes)
+	}
+}
+
+func TestWebSocketWithANotice(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, []string{newRaw(t, echoSocket)}, withMeta(Meta{Notice: "soon"}))
+	_, br := g.dial(t, handshake)
+	if head, err := readHead(br); err != nil || !slices.Contains(head, "Gate451-Notice: soon") {
+		t.Errorf("client saw %q, %v", head, err)
 	}
 }
 

@@ -18,6 +18,8 @@ const (
 	answer
 	// reading is owed by a client that is being written to.
 	reading
+	// moving is owed by both while the kernel passes bytes on.
+	moving
 	slots
 )
 
