@@ -16,7 +16,7 @@ usage: run.sh [--quick] [--rounds N] [--seconds N] [--cases A,B] [--peers A,B] [
   --svg FILE      where a chart is written
 
 The variables PROXY_CPU and LOAD_CPU name the cores of the proxy and of all the rest, as taskset takes them. The defaults are
-the first two that this process may use.
+the first two that this process may use. GEOIP2_MODULE names nginx's module where it is not in Debian's place.
 TEXT
 }
 
@@ -328,9 +328,9 @@ load() {
 	esac
 	case $1/$4 in
 	download/*) # those under way at the end would be counted in part
-		number=$(($3 / 100))
+		number=$((($3 + 99) / 100))
 		amount=(-n "$((number < 2 ? 2 : number))" -c 2)
-		[[ $4 == full ]] || amount=(-n "$(((number + 7) / 4))" -c 1)
+		[[ $4 == full ]] || amount=(-n "$(((number + 3) / 4))" -c 1)
 		;;
 	h2/full) amount=(-D "${3}ms" -c 8 -m $((CONNECTIONS / 8))) ;;
 	*/full) amount=(-D "${3}ms" -c "$CONNECTIONS") ;;
