@@ -229,9 +229,14 @@ func refused(r *http.Request, j *judgement) *outcome {
 	return &outcome{Status: http.StatusUnavailableForLegalReasons, Refusal: f, Scheme: j.scheme(r), Zone: j.policy.Zone().String()}
 }
 
+// logRefusal makes nothing of what it would say where nobody reads it, and hands it over without a copy of each attribute: it is
+// done for every refusal.
 func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {
+	if !e.log.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
 	d := &j.decision
-	e.log.Info("request refused", slog.String("reference", j.reference), slog.String("reason", d.Reason.String()), slog.String("rule", d.RuleID()),
+	e.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("reference", j.reference), slog.String("reason", d.Reason.String()), slog.String("rule", d.RuleID()),
 		slog.String("activity", d.Activity), slog.String("product", d.Product), slog.String("country", d.Country.String()),
 		slog.String("client", truncated(d.Client)), slog.String("method", methodLabel(r.Method)), slog.String("host", j.request.Host),
 		slog.String("path", j.request.Paths[0]), slog.String("policy", d.Policy))
