@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -165,6 +166,24 @@ func TestBenchIsInterrupted(t *testing.T) {
 		t.Errorf("%v\n%s", err, stderr)
 	}
 	leavesNothing(t, run)
+}
+
+// TestPageOfTheBench: the options that the page shows are those that there are.
+func TestPageOfTheBench(t *testing.T) {
+	t.Parallel()
+	run, stdout, _ := bench(t, "--help")
+	if err := run.Run(); err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile(`(?m)^    deployments/bench/run\.sh( .*)?$`).FindAllString(read(t, "bench/README.md"), -1)
+	if len(commands) != 3 {
+		t.Fatalf("the page shows %d commands", len(commands))
+	}
+	for _, option := range regexp.MustCompile(`--[a-z]+`).FindAllString(strings.Join(commands, "\n"), -1) {
+		if !strings.Contains(stdout.String(), "\n  "+option+" ") {
+			t.Errorf("there is no option %s", option)
+		}
+	}
 }
 
 // TestBenchSaysWhatIsWrong calls it wrongly, and where a package is missing.
