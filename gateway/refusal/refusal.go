@@ -174,10 +174,10 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f Refusal) {
 	// The values are shared between answers: each fills its slice, so that adding to one copies it.
 	maps.Copy(h, w.headers[chosen])
 	h["Content-Language"] = language.header
-	h["Link"] = []string{link(blockedBy)}
-	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	own := []string{link(blockedBy), strconv.Itoa(buf.Len()), f.Reference} // each as full as those that are shared
+	h["Link"], h["Content-Length"] = own[0:1:1], own[1:2:2]
 	if f.Reference != "" {
-		h["Gate451-Reference"] = []string{f.Reference}
+		h["Gate451-Reference"] = own[2:3:3]
 	}
 	control := http.NewResponseController(rw)
 	unread := r.ContentLength != 0 && r.ProtoMajor == 1
