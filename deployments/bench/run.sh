@@ -107,7 +107,7 @@ LOAD_CPU=${LOAD_CPU:-${may[1]:-}}
 
 work=$(mktemp -d)
 chmod 755 "$work"
-started=()
+started=() loading=''
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -115,6 +115,7 @@ trap 'exit 143' TERM HUP
 # finish ends what was started here, whichever way this ends, and takes its files away.
 finish() {
 	local status=$? pid
+	[[ -z $loading ]] || started+=("$loading")
 	for pid in "${started[@]}"; do
 		kill "$pid" 2>>"$work/ended" || true
 	done
@@ -310,6 +311,16 @@ used() {
 }
 TICKS=$(getconf CLK_TCK)
 
+# await runs a load beside this shell, which then hears of signals at once.
+await() {
+	local status=0
+	"$@" >"$work/load" 2>&1 </dev/null &
+	loading=$!
+	wait "$loading" || status=$?
+	loading=''
+	return "$status"
+}
+
 # load CASE SUBJECT MILLISECONDS HOW measures throughput (full) or latency (rate). It sets requests and microseconds, and the
 # latencies p50 and p99 in microseconds.
 load() {
@@ -338,8 +349,8 @@ load() {
 	esac
 	rm -f "$work/each"
 	[[ $4 == full ]] || amount+=(--log-file "$work/each")
-	timeout $(($3 / 1000 + 300)) taskset -c "$LOAD_CPU" h2load "${options[@]}" "${amount[@]}" -H "X-Forwarded-For: $from" --connect-to "127.0.0.1:$where" "$scheme://shop.example$path" \
-		>"$work/load" 2>&1 </dev/null || fail "the load on $2 fails:" "$work/load"
+	await timeout $(($3 / 1000 + 300)) taskset -c "$LOAD_CPU" h2load "${options[@]}" "${amount[@]}" -H "X-Forwarded-For: $from" --connect-to "127.0.0.1:$where" "$scheme://shop.example$path" ||
+		fail "the load on $2 fails:" "$work/load"
 	read -r requests microseconds < <(awk -v want="$want" '
 		$1 == "finished" { t = $3; sub(/,$/, "", t); scale = t ~ /us$/ ? 1 : t ~ /ms$/ ? 1e3 : 1e6; took = t * scale }
 		$1 == "requests:" { for (i = 2; i < NF; i++) { if ($(i + 1) ~ /^done/) done = $i; if ($(i + 1) ~ /^failed/) failed = $i } }
@@ -360,8 +371,8 @@ load() {
 load_new() {
 	local connections=$CONNECTIONS pace='' errors
 	[[ $3 == full ]] || connections=8 pace=$((8000 / RATE))
-	PACE=$pace timeout $(($2 / 1000 + 300)) taskset -c "$LOAD_CPU" wrk -t 1 -c "$connections" --timeout 60s -d "$((($2 + 999) / 1000))s" -s "$HERE/new.lua" \
-		-H 'Host: shop.example' -H "X-Forwarded-For: $GERMAN" -H 'Connection: close' "http://127.0.0.1:$1/buy/1k" >"$work/load" 2>&1 </dev/null || fail "the load on $4 fails:" "$work/load"
+	await env "PACE=$pace" timeout $(($2 / 1000 + 300)) taskset -c "$LOAD_CPU" wrk -t 1 -c "$connections" --timeout 60s -d "$((($2 + 999) / 1000))s" -s "$HERE/new.lua" \
+		-H 'Host: shop.example' -H "X-Forwarded-For: $GERMAN" -H 'Connection: close' "http://127.0.0.1:$1/buy/1k" || fail "the load on $4 fails:" "$work/load"
 	read -r requests microseconds p50 p99 errors < <(awk '$1 == "measured" { print $2, $3, $4, $5, $6 }' "$work/load")
 	((errors == 0)) || fail "$4 fails $errors times in case new:" "$work/load"
 }
