@@ -45,6 +45,11 @@ NEEDS=(
 	/usr/share/tor/geoip=tor-geoipdb
 	strace=strace
 	prlimit=util-linux
+	taskset=util-linux
+	openssl=openssl
+	h2load=nghttp2-client
+	wrk=wrk
+	/usr/lib/nginx/modules/ngx_http_geoip2_module.so=libnginx-mod-http-geoip2
 	mount=mount
 	systemd-analyze=systemd
 )

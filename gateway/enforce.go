@@ -232,6 +232,8 @@ func (j *judgement) refused(r *http.Request) *outcome {
 	return o
 }
 
+// logRefusal makes nothing of what it would say where nobody reads it, and hands it over without a copy of each attribute: it is
+// done for every refusal.
 func (e *Enforcer) logRefusal(r *http.Request, j *judgement) {
 	ctx, d := r.Context(), &j.decision
 	if !e.log.Enabled(ctx, slog.LevelInfo) {
