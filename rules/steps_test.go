@@ -216,6 +216,39 @@ rules: [{id: a, activity: sale, products: [knives], countries: [DE], except: [{p
 	}
 }
 
+// TestExemptionsAreJudgedByAllThatTheyName: a token beside a path or a network is one more thing that must hold, and what is beside
+// the path is read even where a rule is about everything.
+func TestExemptionsAreJudgedByAllThatTheyName(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `version: 1
+activities: {sale: [{paths: [/checkout], fields: [{query: add}]}]}
+rules:
+  - {id: a, activity: sale, countries: [DE], except: [{paths: [/checkout/done], networks: [192.0.2.0/24], tokens: ["`+TokenOf(randomTokens[0]).String()+`", "`+TokenOf(randomTokens[1]).String()+`"]}]}
+`)
+	at := instant(t, "2024-01-01T00:00:00Z")
+	for _, c := range []struct {
+		client, token, path string
+		want                Verdict
+	}{
+		{"192.0.2.1", randomTokens[0], "/checkout/done", Allow},
+		{"192.0.2.1", randomTokens[1], "/checkout/done", Allow},
+		{"192.0.2.1", randomTokens[2], "/checkout/done", Block},
+		{"192.0.2.1", "", "/checkout/done", Block},
+		{"192.0.3.1", randomTokens[0], "/checkout/done", Block},
+		{"192.0.2.1", randomTokens[0], "/checkout", Block},
+	} {
+		o := &Origin{Client: addr(c.client), Country: CountryOf("DE"), Token: TokenOf(c.token)}
+		req := &Request{Host: "s", Paths: []string{c.path}}
+		if wanted := p.Wanted(req, o, at, nil); len(wanted) != 1 {
+			t.Errorf("%+v: %d carriers are read", c, len(wanted))
+		}
+		req.Carried = []Carried{{}}
+		if got := p.Decide(req, o, at); got.Verdict != c.want {
+			t.Errorf("%+v: %s", c, said(got))
+		}
+	}
+}
+
 // alone returns the policy with one of its rules only.
 func alone(t *testing.T, p *Policy, id string) *Policy {
 	l := newLoader("policy")
