@@ -46,7 +46,11 @@ func TestTracingThatIsOffAllocatesNothing(t *testing.T) {
 		c.Response().Writer.(*exchange).route = g.routes.find(j.request.Host)
 	}
 	with, without, traced := testing.AllocsPerRun(200, off), testing.AllocsPerRun(200, none), testing.AllocsPerRun(200, on)
-	if with != without || traced <= with {
+	slack := 0.0
+	if racing {
+		slack = 3 // it has pools forget
+	}
+	if with > without+slack || traced <= with+slack {
 		t.Errorf("%v allocations with tracing off, %v without it, %v with it on", with, without, traced)
 	}
 }
