@@ -21,7 +21,7 @@ import (
 var (
 	benchCases    = []string{"refusal", "1k", "64k", "download", "post", "h2", "new"}
 	benchTitles   = []string{"refusal", "1 KiB", "64 KiB", "download of 100 MiB", "POST of 2 KiB JSON", "1 KiB over TLS and HTTP/2", "1 KiB, a connection each"}
-	benchSubjects = []string{"gate451", "gate451-strict", "nginx", "haproxy", "caddy"}
+	benchSubjects = []string{"gate451", "gate451-strict", "nginx", "haproxy", "caddy", "reverseproxy"}
 )
 
 // bench returns the command that measures, in a folder for its files, and what it will have said.
@@ -78,7 +78,7 @@ func TestBench(t *testing.T) {
 	}
 	leavesNothing(t, run)
 	report := stdout.String()
-	if !strings.HasPrefix(report, "each of gate451 gate451-strict nginx haproxy caddy refuses an American with 451 and serves a German") {
+	if !strings.HasPrefix(report, "each of gate451 gate451-strict nginx haproxy caddy reverseproxy refuses an American with 451 and serves a German") {
 		t.Errorf("nothing was verified:\n%s", report)
 	}
 	measured := measurements(t, read(t, samples))

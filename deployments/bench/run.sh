@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# How much does a request cost the gateway, and how much does it cost nginx, HAProxy and Caddy, which are asked for the same?
+# How much does a request cost the gateway, and how much does it cost nginx, HAProxy, Caddy and the reverse proxy of Go's own
+# library, which are asked for the same?
 # README.md here says what is compared, and how to read what this prints.
 set -euo pipefail
 
@@ -11,7 +12,7 @@ usage: run.sh [--quick] [--rounds N] [--seconds N] [--cases A,B] [--peers A,B] [
   --rounds N      how often each is measured, by turns (default 5)
   --seconds N     how long a measurement takes, 0.1 or more (default 5)
   --cases A,B     of refusal, 1k, 64k, download, post, h2, new (default all of them)
-  --peers A,B     of nginx, haproxy, caddy (default all of them)
+  --peers A,B     of nginx, haproxy, caddy, reverseproxy (default all of them)
   --samples FILE  where every single measurement is written
   --svg FILE      where a chart is written
 
@@ -20,7 +21,7 @@ the first two that this process may use. GEOIP2_MODULE names nginx's module wher
 TEXT
 }
 
-ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy SAMPLES='' SVG=''
+ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy,reverseproxy SAMPLES='' SVG=''
 
 wrong() {
 	echo "run.sh: $1" >&2
@@ -60,7 +61,7 @@ done
 [[ $ROUNDS =~ ^[1-9][0-9]{0,3}$ ]] || wrong "--rounds $ROUNDS; expected a number from 1 to 9999"
 [[ $SECONDS_EACH =~ ^[0-9]{1,4}(\.[0-9])?$ && ! $SECONDS_EACH =~ ^0+(\.0)?$ ]] || wrong "--seconds $SECONDS_EACH; expected a number such as 5 or 0.5"
 among "$CASES" refusal 1k 64k download post h2 new
-among "$PEERS" nginx haproxy caddy
+among "$PEERS" nginx haproxy caddy reverseproxy
 
 export LC_ALL=C GOTOOLCHAIN=auto # figures have a point
 export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
@@ -260,6 +261,14 @@ start_peers() {
 			values+=(AMERICAN "$(awk -v format=american -f "$HERE/country.awk")")
 			peer caddy Caddyfile env "XDG_DATA_HOME=$work" "XDG_CONFIG_HOME=$work" caddy run --adapter caddyfile --config "$work/Caddyfile"
 			;;
+		reverseproxy)
+			free_port
+			http[reverseproxy]=$port
+			free_port
+			https[reverseproxy]=$port
+			start reverseproxy "$PROXY_CPU" "$work/reverseproxy" "127.0.0.1:${http[reverseproxy]}" "127.0.0.1:$port" "127.0.0.1:$upstream" "$work"
+			listening reverseproxy "$port"
+			;;
 		esac
 	done
 }
@@ -281,7 +290,7 @@ verify() {
 		[[ $(wc -c <"$work/answer") == 1024 ]] || fail "$one serves something else than the upstream does"
 		answers 200 "$one" "$AMERICAN" /cart -H 'Content-Type: application/json' --data-binary "@$work/cart.json"
 		case $one in
-		nginx | caddy) ;;
+		nginx | caddy | reverseproxy) ;;
 		*) answers 451 "$one" "$AMERICAN" /cart -H 'Content-Type: application/json' --data-binary "@$work/restricted.json" ;;
 		esac
 		[[ ,$CASES, == *,h2,* ]] || continue
@@ -289,7 +298,7 @@ verify() {
 			-H "X-Forwarded-For: $GERMAN" "https://shop.example:${https[$one]}/buy/1k") || fail "$one does not speak TLS; it said:" "$work/$one.log"
 		[[ $got == '200 2' ]] || fail "$one answers $got and not 200 over HTTP/2"
 	done
-	echo "each of ${subjects[*]} refuses an American with 451 and serves a German; nginx and caddy read no SKU"
+	echo "each of ${subjects[*]} refuses an American with 451 and serves a German; nginx, caddy and reverseproxy read no SKU"
 }
 
 # family PID prints a process and its children.
@@ -405,7 +414,13 @@ sample() {
 	printf '%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n' "$1" "$2" "$3" "$answered" "$took" $((cpu - before)) "$resident" "$p50" "$p99" >>"$work/samples"
 }
 
-(cd "$HERE/../.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$work/gate451" ./gateway/cmd/gate451)
+# build PROGRAM WHAT builds a part of this tree as it is shipped.
+build() {
+	(cd "$HERE/../.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$work/$1" "$2")
+}
+
+build gate451 ./gateway/cmd/gate451
+[[ ,$PEERS, != *,reverseproxy,* ]] || build reverseproxy ./deployments/bench/reverseproxy.go
 start_upstream
 data
 gateways gate451
@@ -413,7 +428,7 @@ gateways gate451-strict evidence
 start_peers
 http[direct]=$upstream
 subjects=(gate451 gate451-strict)
-for one in nginx haproxy caddy; do
+for one in nginx haproxy caddy reverseproxy; do
 	[[ ,$PEERS, != *,$one,* ]] || subjects+=("$one")
 done
 verify
