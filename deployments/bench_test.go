@@ -161,6 +161,24 @@ func TestScale(t *testing.T) {
 	}
 }
 
+// TestProfile: what is measured for the compiler is a profile, in which the gateway itself is seen.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"openssl", "taskset", "nginx", "h2load"} {
+		need(t, name, "")
+	}
+	profile := filepath.Join(t.TempDir(), "default.pgo")
+	run, stdout, stderr := bench(t, "profile.sh", "--seconds", "0.5", "--out", profile)
+	if err := run.Run(); err != nil || stderr.Len() != 0 {
+		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
+	}
+	leavesNothing(t, run)
+	top, err := exec.Command("go", "tool", "pprof", "-top", "-cum", profile).Output()
+	if err != nil || !bytes.Contains(top, []byte("gate451/gateway.")) {
+		t.Errorf("%v\n%s", err, top)
+	}
+}
+
 // TestBenchIsInterrupted: whoever has seen enough need not wait for a measurement to end, and leaves nothing behind.
 func TestBenchIsInterrupted(t *testing.T) {
 	t.Parallel()
@@ -191,7 +209,7 @@ func TestBenchIsInterrupted(t *testing.T) {
 // TestPageOfTheBench: the options that the page shows are those that there are.
 func TestPageOfTheBench(t *testing.T) {
 	t.Parallel()
-	for script, shown := range map[string]int{"run.sh": 3, "scale.sh": 1} {
+	for script, shown := range map[string]int{"run.sh": 3, "scale.sh": 1, "profile.sh": 1} {
 		run, stdout, _ := bench(t, script, "--help")
 		if err := run.Run(); err != nil {
 			t.Fatal(err)
@@ -223,6 +241,8 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 		{script: "scale.sh", arguments: "--cases refusal", code: 2, want: `there is no "refusal"; expected some of rules skus countries connections idle replicas`},
 		{script: "scale.sh", arguments: "--rounds", code: 2, want: "--rounds is no option, or lacks its value; see scale.sh --help"},
 		{script: "scale.sh", arguments: "--fast yes", code: 2, want: "there is no option --fast"},
+		{script: "profile.sh", arguments: "--seconds 0", code: 2, want: "--seconds 0; expected a number such as 5 or 0.5"},
+		{script: "profile.sh", arguments: "--fast yes", code: 2, want: "there is no option --fast"},
 		{arguments: "--fast yes", code: 2, want: "there is no option --fast"},
 		{arguments: "--quick", variable: "GEOIP2_MODULE=/nowhere", code: 1, want: "libnginx-mod-http-geoip2; on Debian: apt-get install --no-install-recommends "},
 	} {

@@ -111,9 +111,9 @@ listening() {
 	fail "$1 does not listen; it said:" "$work/$1.log"
 }
 
-# build PROGRAM WHAT builds a part of this tree as it is shipped.
+# build PROGRAM WHAT OPTIONS... builds a part of this tree as it is shipped, but for what the options say.
 build() {
-	(cd "$HERE/../.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$work/$1" "$2")
+	(cd "$HERE/../.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' "${@:3}" -o "$work/$1" "$2")
 }
 
 # fill FILE NAME VALUE... writes a configuration with what stands for its @NAME@.
@@ -154,6 +154,13 @@ data() {
 	"$work/gate451" geoip build --geoip "$work/country.csv" --out "$work/country.mmdb" >"$work/built"
 	cp "$HERE/policy.yaml" "$work/policy.yaml"
 	sed "s/127\.0\.0\.1:3000/127.0.0.1:$upstream/" "$HERE/gateway.yaml" >"$work/gateway.yaml"
+}
+
+# certificate makes one for TLS.
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop.example -addext subjectAltName=DNS:shop.example \
+		-keyout "$work/tls.key" -out "$work/tls.crt" 2>"$work/openssl"
+	cat "$work/tls.crt" "$work/tls.key" >"$work/tls.pem"
 }
 
 # gateway NAME VARIABLES... starts a gateway, with what the file says that config names.

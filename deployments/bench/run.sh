@@ -63,12 +63,6 @@ NEEDS=(curl=curl openssl=openssl taskset=util-linux nginx=nginx h2load=nghttp2-c
 need "${NEEDS[@]}"
 prepare
 
-certificate() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop.example -addext subjectAltName=DNS:shop.example \
-		-keyout "$work/tls.key" -out "$work/tls.crt" 2>"$work/openssl"
-	cat "$work/tls.crt" "$work/tls.key" >"$work/tls.pem"
-}
-
 # gateways NAME FOLDER... starts the gateway without and with TLS, as it listens on one port only, with evidence if a folder for
 # it is named.
 gateways() {

@@ -20,9 +20,12 @@ func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may grow no more is an error like others, and not the end of the process
 	boundGarbage()
 	log.SetOutput(io.Discard) // net/http's client would print bytes of upstreams there; what matters is logged through slog
-	os.Exit(run(context.Background(), os.Args[1:], surroundings{
+	measured := profile()
+	code := run(context.Background(), os.Args[1:], surroundings{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(), supervisor: systemd(),
-	}))
+	})
+	measured()
+	os.Exit(code)
 }
 
 // The exit codes of every command.
