@@ -90,8 +90,7 @@ func TestATokenForAuditorsCannotBeGuessed(t *testing.T) {
 		c, err := Parse(name, []byte(minimal+"refusal:\n  preview_token_file: p\nadmin:\n  token_file: a\n"), nil)
 		switch want := name + strings.ReplaceAll(test.err, "FILE", filepath.Join(folder, "p")); {
 		case test.err != "" && (err == nil || err.Error() != want):
-			t.Errorf("Parse: %v
-want:  %s", err, want)
+			t.Errorf("Parse: %v\nwant:  %s", err, want)
 		case test.err == "" && (err != nil || string(c.Refusal.PreviewToken) != long):
 			t.Errorf("%v, %v", c, err)
 		}
