@@ -1,9 +1,11 @@
 package gateway_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -124,10 +126,26 @@ var differsEachTime = regexp.MustCompile(`Date: [^\r]*\r\n|[0-9A-HJKMNP-TV-Z]{4}
 func (s *stage) send(t *testing.T, buyer, text string) (c came) {
 	t.Helper()
 	s.behind.take()
-	c.answer = differsEachTime.ReplaceAllString(say(t, s.shown.PublicAddr().String(), announced(buyer)+text, len(text)), "")
+	c.answer = differsEachTime.ReplaceAllString(tell(t, s.shown, announced(buyer)+text), "")
 	c.arrived, _ = s.behind.take()
 	c.decisions, c.previews = s.recorded(t)
 	return c
+}
+
+// tell sends a text, in which a whole request stands that ends its connection, and returns all that is answered. The client stays
+// until then: one that leaves is told something else, if the disk is slow.
+func tell(t *testing.T, g *gate, text string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", g.PublicAddr().String())
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	_, _ = io.WriteString(conn, text) // a connection that is closed meanwhile shows in the answer
+	answer, err := io.ReadAll(conn)
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		t.Fatalf("the connection stays open behind %.300q, upon %.500q", answer, text)
+	}
+	return string(answer)
 }
 
 // announced is how a balancer begins that knows the buyer.
@@ -180,7 +198,7 @@ func (s *stage) fidelity(t *testing.T, with *came, text string, place [2]string,
 	must(t, err)
 	s.real.now.set(instant)
 	s.behindReal.take()
-	real := differsEachTime.ReplaceAllString(say(t, s.real.PublicAddr().String(), announced(place[1])+text, len(text)), "")
+	real := differsEachTime.ReplaceAllString(tell(t, s.real, announced(place[1])+text), "")
 	shown := strings.Replace(with.answer, "Gate451-Preview: "+with.told()+"\r\n", "", 1)
 	refused := strings.HasPrefix(real, "HTTP/1.1 451") || strings.Contains(real, "PersistedQueryNotFound")
 	switch blocks := strings.HasPrefix(with.told(), "block; "); {
