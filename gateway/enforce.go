@@ -35,7 +35,7 @@ type Enforcer struct {
 	recorder *recorder     // nil without evidence
 	fleet    *fleet.Fleet  // nil without Redis
 	latest   *console.Feed // nil where nobody looks
-	auditor  rules.Token   // the one that previews take; zero if nobody gets any
+	previews previews      // what auditors need to be shown any
 	troubles sync.Map      // of the databases that could not be loaded again, by name
 	refusals *refusal.Writer
 	random   io.Reader
@@ -57,7 +57,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
-	e.auditor = rules.TokenOf(string(cfg.Refusal.PreviewToken))
+	e.previews = newPreviews(string(cfg.Refusal.PreviewToken))
 	e.goods = goods.Options{MostBytes: cfg.Limits.ReadBytes, Documents: goods.NewDocuments(), Decoders: new(goods.Decoders)}
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
@@ -121,6 +121,7 @@ func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
 func Enforce(e *Enforcer) echo.MiddlewareFunc {
 	tell := func(c echo.Context, o *outcome) { e.tell(c.Response(), c.Request(), o) }
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		next = e.orPreviewPage(next)
 		return func(c echo.Context) error { return e.enforce(c, next, tell) }
 	}
 }
@@ -130,6 +131,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	j := e.pool.Get().(*judgement)
 	defer e.pool.Put(j)
 	start := time.Now()
+	j.cookies = e.previews.take(c.Request().Header)
 	if err := e.judge.judge(c.Response().Writer, c.Request(), j); err != nil {
 		tell(c, e.reject(err))
 		return nil

@@ -44,7 +44,8 @@ type judgement struct {
 	reference string        // of a refusal or a record; what it was for another request otherwise
 	waited    time.Duration // for a shop's answer
 	told      told
-	preview   string // what an auditor is told of the preview under which the request passes; empty if there was none
+	cookies   []string // that asked for previews
+	preview   string   // what an auditor is told of the preview under which the request passes; empty if there was none
 }
 
 // told is what a buyer is told who is refused, kept with the judgement so that a refusal makes none of it anew.

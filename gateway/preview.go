@@ -18,10 +18,27 @@ import (
 // request. Like all names that begin so it never reaches the upstream, in no spelling.
 const previewHeader = "Gate451-Preview"
 
+// previews are what an auditor needs to be shown any: the token itself or, of a browser, a cookie that the key has signed. The zero
+// previews are shown to nobody.
+type previews struct {
+	token rules.Token
+	key   previewKey
+}
+
+func newPreviews(token string) previews {
+	if token == "" {
+		return previews{}
+	}
+	return previews{rules.TokenOf(token), newPreviewKey(token)}
+}
+
+func (p *previews) on() bool { return p.token != (rules.Token{}) }
+
 // preview is whom an auditor is to be taken for.
 type preview struct {
 	from rules.Origin
 	at   time.Time
+	now  bool // whenever it is asked for
 }
 
 // What came of a preview that was not judged, in metrics.
@@ -43,15 +60,24 @@ const (
 //
 // A preview that would pass lets the request pass, with all its consequences: it would pass without one as well. The upstream learns
 // nothing of it.
+//
+// A browser asks by a cookie, which has been taken from the request already; a header field outweighs it.
 func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 	r := c.Request()
-	lines := r.Header[previewHeader]
-	if e.auditor == (rules.Token{}) || len(lines) == 0 || len(lines) == 1 && lines[0] == "" { // a proxy in front may send it empty
+	var asked preview
+	switch lines := r.Header[previewHeader]; {
+	case !e.previews.on(), asksPreviewPage(r):
 		return nil
-	}
-	asked, not := e.previewOf(lines, j)
-	if not != nil {
-		return not
+	case len(lines) > 1, len(lines) == 1 && lines[0] != "": // a proxy in front may send it empty
+		var not *outcome
+		if asked, not = e.previewOf(lines, j); not != nil {
+			return not
+		}
+	default:
+		var ok bool
+		if asked, _, ok = e.byCookie(j.cookies); !ok {
+			return nil
+		}
 	}
 	p := &judgement{request: j.request, client: j.client, origin: j.origin, policy: j.policy}
 	e.decide(c.Response().Writer, r, p, &asked.from, asked.at)
@@ -79,30 +105,46 @@ func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 	return o
 }
 
-// previewOf reads what an auditor asks for, or says why it is not shown. Guesses at the token are counted and not held up: it is too
-// long for them, and whoever guesses could come from anywhere.
+// isAuditor compares a token with the one that previews take. Guesses are counted and not held up: the token is too long for them, and
+// whoever guesses could come from anywhere.
+func (e *Enforcer) isAuditor(token string, j *judgement) bool {
+	given := rules.TokenOf(token)
+	if subtle.ConstantTimeCompare(given[:], e.previews.token[:]) == 1 {
+		return true
+	}
+	e.metrics.previews.WithLabelValues(wrongToken).Inc()
+	if e.guessed.is() {
+		e.log.Warn("a preview was asked for without the token of refusal.preview_token_file", slog.String("client", truncated(j.client.Addr)))
+	}
+	return false
+}
+
+// previewOf reads what the header field asks for, or says why it is not shown.
 func (e *Enforcer) previewOf(lines []string, j *judgement) (preview, *outcome) {
 	said, err := parsePreview(lines)
-	given := rules.TokenOf(said["token"])
-	if subtle.ConstantTimeCompare(given[:], e.auditor[:]) != 1 {
-		e.metrics.previews.WithLabelValues(wrongToken).Inc()
-		if e.guessed.is() {
-			e.log.Warn("a preview was asked for without the token of refusal.preview_token_file", slog.String("client", truncated(j.client.Addr)))
-		}
+	if !e.isAuditor(said["token"], j) {
 		return preview{}, &outcome{Status: http.StatusForbidden, Text: previewHeader + " does not carry the token that previews take here"}
 	}
-	asked := preview{at: e.now()}
+	var asked preview
 	if err == nil {
-		asked.from, err = rules.OriginIn(said["country"])
-	}
-	if at := said["at"]; err == nil && at != "" {
-		asked.at, err = rules.ParseInstant(at, j.policy.Zone())
+		asked, err = readPreview(said["country"], said["at"], j.policy.Zone(), e.now())
 	}
 	if err != nil {
 		e.metrics.previews.WithLabelValues(notClear).Inc()
 		return preview{}, &outcome{Status: http.StatusBadRequest, Text: fmt.Sprintf("%s: %v; write country=US; at=2024-07-20; token=TOKEN", previewHeader, err)}
 	}
 	return asked, nil
+}
+
+// readPreview reads a place and an instant as an auditor writes them; no instant is now.
+func readPreview(place, at string, zone *time.Location, now time.Time) (asked preview, err error) {
+	if asked.from, err = rules.OriginIn(place); err != nil {
+		return asked, err
+	}
+	if asked.at, asked.now = now, at == ""; !asked.now {
+		asked.at, err = rules.ParseInstant(at, zone)
+	}
+	return asked, err
 }
 
 // parsePreview takes the header field apart. It returns the token even where the rest is wrong, and none where there are several

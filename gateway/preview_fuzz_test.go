@@ -66,11 +66,12 @@ type stage struct {
 	behind, behindReal *ledger
 	records            string
 	file               string
+	cookies            map[string]string // by place and instant
 	read               int64
 }
 
 func newStage(t testing.TB, policy string) *stage {
-	s := &stage{behind: new(ledger), behindReal: new(ledger)}
+	s := &stage{behind: new(ledger), behindReal: new(ledger), cookies: map[string]string{}}
 	quiet := func(o *gateway.Options) { o.Logger = slog.New(slog.DiscardHandler) }
 	s.shown = start(t, setup{
 		policy: policy, upstream: newShop(t, s.behind.serve), files: previewFile, options: quiet,
@@ -110,6 +111,20 @@ func (s *stage) recorded(t testing.TB) (decisions []string, previews int) {
 		}
 	}
 	return decisions, previews
+}
+
+// cookie has the page of previews give a browser a cookie.
+func (s *stage) cookie(t testing.TB, place, at string) string {
+	t.Helper()
+	if s.cookies[place+at] == "" {
+		a := s.shown.sendForm(t, "88.120.0.1", previewForm(place, at)) // whom no policy refuses the page
+		s.cookies[place+at], _, _ = strings.Cut(a.Header.Get("Set-Cookie"), ";")
+		if s.behind.take(); a.StatusCode != http.StatusSeeOther || s.cookies[place+at] == "" {
+			t.Fatalf("no cookie: %d %s", a.StatusCode, a.text)
+		}
+		s.recorded(t)
+	}
+	return s.cookies[place+at]
 }
 
 // came is what has become of a request.
@@ -250,15 +265,16 @@ func FuzzPreview(f *testing.F) {
 	} {
 		for _, target := range []string{"/cart", "/about", "/order", "/?add-to-cart=11", "/%00", "http://shop.example/cart"} {
 			n++
-			f.Add("GET", target, "", []byte(nil), []byte(asked), n, 72*n+1)
+			f.Add("GET", target, "Cookie: a=1; gate451-preview=x; b=2\n", []byte(nil), []byte(asked), n, 72*n+1)
 		}
 	}
-	targets := []string{"/cart", "/cart", "/cart/returns", "/add?sku=KL1", "/add?sku=TEA", "/order", "/row?row=a", "/carts/c1", "/about", "/?add-to-cart=11", "/cart", "/shop-api/x", "/books?sku=b1"}
+	targets := []string{"/cart", "/cart", "/cart/returns", "/add?sku=KL1", "/add?sku=TEA", "/order", "/row?row=a", "/carts/c1", "/about", "/?add-to-cart=11", "/cart", "/shop-api/x", "/books?sku=b1", previewPage}
 	for what := range uint(6 * 6) {
+		way := what % 3 * 432 / 2
 		for policy := range uint(len(previewPolicies)) {
 			n++
-			f.Add("GET", targets[n%uint(len(targets))], "", []byte(nil), []byte(nil), policy, 2*what) // as a German
-			f.Add("GET", targets[n*5%uint(len(targets))], "", []byte(nil), []byte(nil), policy+uint(len(previewPolicies))*(n%8), 2*what)
+			f.Add("GET", targets[n%uint(len(targets))], "", []byte(nil), []byte(nil), policy, 2*(what+way)) // as a German
+			f.Add("GET", targets[n*5%uint(len(targets))], "", []byte(nil), []byte(nil), policy+uint(len(previewPolicies))*(n%8), 2*(what+way))
 		}
 	}
 	for _, post := range [][3]string{
@@ -291,7 +307,7 @@ func FuzzPreview(f *testing.F) {
 			lines = []string{"country=" + place[0] + "; at=" + at + "; token=" + previewToken}
 		}
 		for _, part := range append(lines, method, target) {
-			if strings.ContainsAny(part, "\r\n\x00") || len(part) > 4<<10 {
+			if strings.ContainsFunc(part, func(c rune) bool { return c < ' ' || c == 0x7f }) || len(part) > 4<<10 {
 				return // another request than is meant, or none that a server would read
 			}
 		}
@@ -310,7 +326,14 @@ func FuzzPreview(f *testing.F) {
 		text := head + rest.String() + "\r\n" + string(body)
 		preview := ""
 		for _, line := range lines {
-			preview += []string{"Gate451-Preview", "gate451-preview"}[what%5%2] + ": " + line + "\r\n"
+			switch way := what / 432 % 3; {
+			case way < 2:
+				preview += []string{"Gate451-Preview", "gate451-preview"}[way] + ": " + line + "\r\n"
+			case faithful:
+				preview += "Cookie: " + s.cookie(t, place[0], at) + "\r\n"
+			default:
+				preview += "Cookie: gate451-preview=" + strings.ReplaceAll(line, ";", "/") + "\r\n"
+			}
 		}
 		judge := func() error {
 			without, with := s.send(t, buyer, text), s.send(t, buyer, head+preview+rest.String()+"\r\n"+string(body))
