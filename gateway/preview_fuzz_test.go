@@ -270,9 +270,9 @@ func FuzzPreview(f *testing.F) {
 	}
 	targets := []string{"/cart", "/cart", "/cart/returns", "/add?sku=KL1", "/add?sku=TEA", "/order", "/row?row=a", "/carts/c1", "/about", "/?add-to-cart=11", "/cart", "/shop-api/x", "/books?sku=b1", previewPage}
 	for what := range uint(6 * 6) {
-		way := what % 3 * 432 / 2
 		for policy := range uint(len(previewPolicies)) {
 			n++
+			way := n % 3 * 432 / 2
 			f.Add("GET", targets[n%uint(len(targets))], "", []byte(nil), []byte(nil), policy, 2*(what+way)) // as a German
 			f.Add("GET", targets[n*5%uint(len(targets))], "", []byte(nil), []byte(nil), policy+uint(len(previewPolicies))*(n%8), 2*(what+way))
 		}
@@ -312,18 +312,18 @@ func FuzzPreview(f *testing.F) {
 			}
 		}
 		host := []string{"shop.example", "shop.example", "shop.example", "SHOP.example.:80", "updates.example", "unheard-of.example"}[what/72%6]
-		head := method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n"
-		var rest strings.Builder
+		var head strings.Builder
+		fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
 		for line := range strings.SplitSeq(header, "\n") {
 			if name, _, ok := strings.Cut(line, ":"); ok && !slices.Contains(append(held, "gate451-preview"), strings.ToLower(strings.TrimSpace(name))) {
-				rest.WriteString(strings.TrimSuffix(line, "\r") + "\r\n")
+				head.WriteString(strings.TrimSuffix(line, "\r") + "\r\n")
 			}
 		}
-		rest.WriteString("Connection: close\r\n")
+		rest := "Connection: close\r\n\r\n" + string(body)
 		if len(body) > 0 {
-			fmt.Fprintf(&rest, "Content-Length: %d\r\n", len(body))
+			rest = fmt.Sprintf("Content-Length: %d\r\n", len(body)) + rest
 		}
-		text := head + rest.String() + "\r\n" + string(body)
+		text := head.String() + rest
 		preview := ""
 		for _, line := range lines {
 			switch way := what / 432 % 3; {
@@ -336,7 +336,7 @@ func FuzzPreview(f *testing.F) {
 			}
 		}
 		judge := func() error {
-			without, with := s.send(t, buyer, text), s.send(t, buyer, head+preview+rest.String()+"\r\n"+string(body))
+			without, with := s.send(t, buyer, text), s.send(t, buyer, head.String()+preview+rest)
 			if err := without.compare(&with); err != nil {
 				return err
 			}

@@ -115,7 +115,7 @@ func (e *Enforcer) previewForm(r *http.Request, j *judgement, view *previewView)
 		return previewCookie(secure, "", -time.Second), http.StatusSeeOther
 	}
 	view.Country, view.At = strings.TrimSpace(form.Get("country")), strings.TrimSpace(form.Get("at"))
-	if !e.isAuditor(form.Get("token"), j) {
+	if !e.isAuditor(strings.TrimSpace(form.Get("token")), j) {
 		view.Wrong = "This is not the token that previews take here."
 		return nil, http.StatusForbidden
 	}
