@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -269,12 +270,13 @@ func FuzzPreview(f *testing.F) {
 		}
 	}
 	targets := []string{"/cart", "/cart", "/cart/returns", "/add?sku=KL1", "/add?sku=TEA", "/order", "/row?row=a", "/carts/c1", "/about", "/?add-to-cart=11", "/cart", "/shop-api/x", "/books?sku=b1", previewPage}
+	random := rand.New(rand.NewPCG(4, 51))
 	for what := range uint(6 * 6) {
 		for policy := range uint(len(previewPolicies)) {
-			n++
-			way := n % 3 * 432 / 2
-			f.Add("GET", targets[n%uint(len(targets))], "", []byte(nil), []byte(nil), policy, 2*(what+way)) // as a German
-			f.Add("GET", targets[n*5%uint(len(targets))], "", []byte(nil), []byte(nil), policy+uint(len(previewPolicies))*(n%8), 2*(what+way))
+			for _, buyer := range []uint{0, random.UintN(uint(len(previewBuyers)))} {
+				way := 216 * random.UintN(3)
+				f.Add("GET", targets[random.IntN(len(targets))], "", []byte(nil), []byte(nil), policy+uint(len(previewPolicies))*buyer, 2*(what+way))
+			}
 		}
 	}
 	for _, post := range [][3]string{
