@@ -190,21 +190,21 @@ func (c *came) told() string {
 
 // compare says what a preview has done that none may do: whatever is refused without it is refused with it, in the same words and with
 // the same record; what passes arrives as it would, or not at all.
-func (without *came) compare(with *came) error {
-	blocked := slices.ContainsFunc(without.decisions, func(one string) bool { return strings.HasPrefix(one, `{"verdict":"block"`) })
+func (c *came) compare(with *came) error {
+	blocked := slices.ContainsFunc(c.decisions, func(one string) bool { return strings.HasPrefix(one, `{"verdict":"block"`) })
 	switch {
-	case !slices.Equal(without.decisions, with.decisions):
-		return fmt.Errorf("the records are %q and %q", without.decisions, with.decisions)
-	case (blocked || without.status() == "451") && (without.answer != with.answer || with.previews > 0 || len(with.arrived) > 0):
-		return fmt.Errorf("refused with %.1500q, and with the preview %.1500q, %d previews; %+v arrived", without.answer, with.answer, with.previews, with.arrived)
-	case slices.Equal(without.arrived, with.arrived):
+	case !slices.Equal(c.decisions, with.decisions):
+		return fmt.Errorf("the records are %q and %q", c.decisions, with.decisions)
+	case (blocked || c.status() == "451") && (c.answer != with.answer || with.previews > 0 || len(with.arrived) > 0):
+		return fmt.Errorf("refused with %.1500q, and with the preview %.1500q, %d previews; %+v arrived", c.answer, with.answer, with.previews, with.arrived)
+	case slices.Equal(c.arrived, with.arrived):
 		return nil
 	case len(with.arrived) > 0:
-		return fmt.Errorf("%+v arrived, and with the preview %+v", without.arrived, with.arrived)
+		return fmt.Errorf("%+v arrived, and with the preview %+v", c.arrived, with.arrived)
 	case with.status() == "400" || with.status() == "403" || strings.HasPrefix(with.told(), "block; "):
 		return nil
 	}
-	return fmt.Errorf("%+v arrived, and with the preview nothing, which was answered %.500q", without.arrived, with.answer)
+	return fmt.Errorf("%+v arrived, and with the preview nothing, which was answered %.500q", c.arrived, with.answer)
 }
 
 // fidelity says where a preview differs from what a buyer of the place is told at the instant.
