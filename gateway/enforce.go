@@ -131,7 +131,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	j := e.pool.Get().(*judgement)
 	defer e.pool.Put(j)
 	start := time.Now()
-	j.cookies = e.previews.take(c.Request().Header)
+	j.asking = e.previews.take(c.Request().Header)
 	if err := e.judge.judge(c.Response().Writer, c.Request(), j); err != nil {
 		tell(c, e.reject(err))
 		return nil

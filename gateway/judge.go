@@ -44,8 +44,8 @@ type judgement struct {
 	reference string        // of a refusal or a record; what it was for another request otherwise
 	waited    time.Duration // for a shop's answer
 	told      told
-	cookies   []string // that asked for previews
-	preview   string   // what an auditor is told of the preview under which the request passes; empty if there was none
+	asking    asking
+	previewed bool // it passes under a preview
 }
 
 // told is what a buyer is told who is refused, kept with the judgement so that a refusal makes none of it anew.
@@ -69,7 +69,7 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.origin = w.places.Locate(j.client.Addr, now)
 	}
 	j.origin.Token = tokenOf(r.Header)
-	j.policy, j.preview = w.policy.current.Load(), ""
+	j.policy, j.previewed = w.policy.current.Load(), false
 	w.decide(rw, r, j, &j.origin, now)
 	return nil
 }

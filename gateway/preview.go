@@ -34,6 +34,19 @@ func newPreviews(token string) previews {
 
 func (p *previews) on() bool { return p.token != (rules.Token{}) }
 
+// asking is what asks for a preview: header fields and, of a browser, the values of cookies.
+type asking struct{ fields, cookies []string }
+
+// take removes from a request what asks for previews, so that it is judged and handed on as if it had never been there.
+func (p *previews) take(h http.Header) (a asking) {
+	if !p.on() {
+		return a
+	}
+	a = asking{h[previewHeader], takePreviewCookies(h)}
+	delete(h, previewHeader)
+	return a
+}
+
 // preview is whom an auditor is to be taken for.
 type preview struct {
 	from rules.Origin
@@ -61,12 +74,12 @@ const (
 // A preview that would pass lets the request pass, with all its consequences: it would pass without one as well. The upstream learns
 // nothing of it.
 //
-// A browser asks by a cookie, which has been taken from the request already; a header field outweighs it.
+// A browser asks by a cookie, which a header field outweighs. Both have been taken from the request before it was judged at all.
 func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 	r := c.Request()
 	var asked preview
-	switch lines := r.Header[previewHeader]; {
-	case !e.previews.on(), asksPreviewPage(r):
+	switch lines := j.asking.fields; {
+	case asksPreviewPage(r):
 		return nil
 	case len(lines) > 1, len(lines) == 1 && lines[0] != "": // a proxy in front may send it empty
 		var not *outcome
@@ -75,7 +88,7 @@ func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 		}
 	default:
 		var ok bool
-		if asked, _, ok = e.byCookie(j.cookies); !ok {
+		if asked, _, ok = e.byCookie(j.asking.cookies); !ok {
 			return nil
 		}
 	}
@@ -93,11 +106,14 @@ func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 			return &outcome{Status: http.StatusServiceUnavailable}
 		}
 	}
-	e.log.LogAttrs(r.Context(), slog.LevelInfo, "preview shown", slog.String("reference", p.reference), slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.String()),
-		slog.String("rule", d.RuleID()), slog.String("country", asked.place()), slog.Time("at", d.At), slog.String("client", truncated(d.Client)))
+	if d.Governed() {
+		e.log.LogAttrs(r.Context(), slog.LevelInfo, "preview shown", slog.String("reference", p.reference), slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.String()),
+			slog.String("rule", d.RuleID()), slog.String("country", asked.place()), slog.Time("at", d.At), slog.String("client", truncated(d.Client)))
+	}
 	told := asked.told(d)
 	if d.Verdict == rules.Allow {
-		j.preview = told
+		c.Response().Header().Set(previewHeader, told)
+		j.previewed = true
 		return nil
 	}
 	o := p.refused(r)

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
+	"gate451/config"
 	"gate451/gateway"
 )
 
@@ -134,7 +138,7 @@ func TestPreview(t *testing.T) {
 	if n := g.metric(t, `gate451_decisions_total{activity="sale",country="US",mode="enforce",reason="listed_country",rule="embargo",verdict="block"}`); n != "" {
 		t.Errorf("%s of them are counted as refusals of buyers", n)
 	}
-	if log := g.log.String(); strings.Contains(log, previewToken) || len(g.log.lines(t, "a preview was asked for without the token of refusal.preview_token_file")) != 1 || len(g.log.lines(t, "preview shown")) != 16 {
+	if log := g.log.String(); strings.Contains(log, previewToken) || len(g.log.lines(t, "a preview was asked for without the token of refusal.preview_token_file")) != 1 || len(g.log.lines(t, "preview shown")) != 15 {
 		t.Errorf("the log says\n%s", log)
 	}
 	if shown := g.admin(t, http.MethodGet, "/live").text; strings.Contains(shown, "embargo") {
@@ -252,9 +256,32 @@ func TestPreviewOfBodies(t *testing.T) {
 				body = io.MultiReader(body)
 			}
 			a := g.send(t, c.buyer, http.MethodPost, "http://shop.example/cart/add", body, append(previewed("country="+c.country), "Content-Type", "application/json")...)
-			if a.StatusCode != c.status || c.status == 200 && a.text != c.body {
+			told := strings.Join(a.Header["Gate451-Preview"], "|")
+			if a.StatusCode != c.status || c.status == 200 && (a.text != c.body || !strings.HasPrefix(told, "allow; country="+c.country) || strings.Contains(told, "|")) {
 				t.Errorf("%s as %s with %.40s: %d %.60q, want %d", c.buyer, c.country, c.body, a.StatusCode, a.text, c.status)
 			}
+		}
+	}
+}
+
+// TestPreviewAlone shows previews in another Echo program, whose handlers see nothing that asked for them.
+func TestPreviewAlone(t *testing.T) {
+	t.Parallel()
+	s := setup{policy: strings.ReplaceAll(previewPolicy, "hosts: [shop.example], ", ""), files: previewFile, config: withPreviews + "client_ip: {trusted_proxies: [127.0.0.0/8]}\n"}
+	cfg, err := config.Load(s.write(t, t.TempDir()), nil)
+	must(t, err)
+	enforcer, err := gateway.NewEnforcer(cfg, gateway.Options{})
+	must(t, err)
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard)
+	e.Pre(gateway.Enforce(enforcer))
+	e.Any("/*", func(c echo.Context) error { return c.String(http.StatusOK, fmt.Sprint(c.Request().Header)) })
+	server := httptest.NewServer(e)
+	defer server.Close()
+	for country, status := range map[string]int{"US": 451, "CA": 200} {
+		a := exchange(t, server.Client(), "GET", server.URL+"/cart", nil, append(previewed("country="+country), "X-Forwarded-For", german, "Cookie", "gate451-preview=x; a=1")...)
+		if a.StatusCode != status || !strings.Contains(a.Header.Get("Gate451-Preview"), "; country="+country) || status == 200 && (strings.Contains(a.text, "review") || !strings.Contains(a.text, "Cookie:[a=1]")) {
+			t.Errorf("%s: %d %v %s", country, a.StatusCode, a.Header, a.text)
 		}
 	}
 }

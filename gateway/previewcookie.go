@@ -61,11 +61,10 @@ func (k previewKey) read(value string, now time.Time) (place, at string, until t
 	return parts[0], parts[1], time.Unix(seconds, 0), true
 }
 
-// take removes the cookies that ask for previews from a request, so that it is judged and forwarded without them, and returns their
-// values. All other cookies stay as they came.
-func (p *previews) take(h http.Header) (values []string) {
+// takePreviewCookies removes the cookies that ask for previews from a header, and returns their values. All others stay as they came.
+func takePreviewCookies(h http.Header) (values []string) {
 	lines := h["Cookie"]
-	if !p.on() || !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, previewCookiePlain) }) {
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, previewCookiePlain) }) {
 		return nil
 	}
 	rest := make([]string, 0, len(lines))

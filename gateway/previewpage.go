@@ -67,7 +67,7 @@ func (e *Enforcer) orPreviewPage(next echo.HandlerFunc) echo.HandlerFunc {
 // previewPage takes the token from a browser and gives it a cookie in its place, or takes that back.
 func (e *Enforcer) previewPage(w http.ResponseWriter, r *http.Request, j *judgement) error {
 	view := previewView{Style: previewStyle, Zone: j.policy.Zone().String()}
-	if asked, until, ok := e.byCookie(j.cookies); ok {
+	if asked, until, ok := e.byCookie(j.asking.cookies); ok {
 		view.Place, view.Until = asked.place(), until.In(j.policy.Zone()).Format("2 January 15:04 MST")
 		if !asked.now {
 			view.Shown = asked.at.In(j.policy.Zone()).Format(time.RFC3339Nano)
@@ -103,7 +103,8 @@ func (e *Enforcer) previewPage(w http.ResponseWriter, r *http.Request, j *judgem
 func (e *Enforcer) previewForm(r *http.Request, j *judgement, view *previewView) (cookie *http.Cookie, status int) {
 	text, err := io.ReadAll(io.LimitReader(r.Body, mostForm+1))
 	form, bad := url.ParseQuery(string(text))
-	secure := j.scheme(r) == "https"
+	// A proxy in front that speaks TLS need not be a trusted one, and the browser itself says where the form came from.
+	secure := j.scheme(r) == "https" || strings.HasPrefix(r.Header.Get("Origin"), "https://")
 	switch {
 	case err != nil, bad != nil, len(text) > mostForm:
 		view.Wrong = "The form cannot be read."

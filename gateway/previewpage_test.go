@@ -136,6 +136,9 @@ func TestPreviewPage(t *testing.T) {
 	if a := g.sendForm(t, "10.0.0.1", previewForm("US", ""), "X-Forwarded-For", german, "X-Forwarded-Proto", "https"); !strings.HasPrefix(a.Header.Get("Set-Cookie"), "__Host-gate451-preview=US//") || !strings.Contains(a.Header.Get("Set-Cookie"), "; Secure") {
 		t.Errorf("%v", a.Header)
 	}
+	if a := g.sendForm(t, german, previewForm("US", ""), "Origin", "https://shop.example"); !strings.HasPrefix(a.Header.Get("Set-Cookie"), "__Host-gate451-preview=US//") {
+		t.Errorf("%v", a.Header)
+	}
 	if strings.Contains(g.log.String(), previewToken) {
 		t.Error("the log has the token")
 	}

@@ -23,8 +23,6 @@ type Meta struct {
 	Decision string
 	// Notice is the value of Gate451-Notice, for the upstream and for the client. If it is empty, the upstream is told none.
 	Notice string
-	// Preview is the value of Gate451-Preview, for the client alone. If it is empty, the client is told none.
-	Preview string
 	// TraceParent and TraceState are the values of the headers of those names (W3C Trace Context). If the first is empty,
 	// the client's own are passed on; otherwise they never are.
 	TraceParent, TraceState string
@@ -35,7 +33,7 @@ type Meta struct {
 // noticeField tells of a refusal that is to come.
 const noticeField = "Gate451-Notice"
 
-// previewField tells of what an auditor asked to see.
+// previewField tells an auditor what would have become of the request.
 const previewField = "Gate451-Preview"
 
 // requestHeader returns what the upstream is told: the client's header without what is withheld and what

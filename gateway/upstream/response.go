@@ -43,15 +43,10 @@ func (x *exchange) answer() {
 	}
 }
 
-// notice tells the client what the upstream was told, and an auditor what it was not; what an upstream says of its own is not the
-// gateway's word.
+// notice tells the client what the upstream was told; what an upstream says of its own is not the gateway's word.
 func (x *exchange) notice(h http.Header) {
 	if x.m.Notice != "" {
 		h[noticeField] = []string{x.m.Notice}
-	}
-	delete(h, previewField)
-	if x.m.Preview != "" {
-		h[previewField] = []string{x.m.Preview}
 	}
 }
 
@@ -158,7 +153,7 @@ func copyHeader(dst, src http.Header) {
 	}
 	for name, values := range src {
 		switch had, ok := dst[name]; {
-		case perConnection(name):
+		case perConnection(name), name == previewField: // which is the gateway's own word
 		case ok:
 			dst[name] = append(had[:len(had):len(had)], values...)
 		default:
