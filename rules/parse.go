@@ -51,6 +51,7 @@ type loader struct {
 	unread        map[string]ast.Node // where a product's SKUs stand
 	catalogues    []string
 	stocked       []ast.Node // where something is asked of a catalogue
+	divided       []divided
 
 	pack     string          // the pack being read, if any
 	optional map[string]bool // products that this pack may name without the store defining them
@@ -131,10 +132,15 @@ func (l *loader) readJurisdictions(n ast.Node) {
 func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]string) []string {
 	codes := []string{}
 	l.texts(n, what, func(n ast.Node, text string) {
-		place, err := parsePlace(text, jurisdictions)
-		if err != nil {
+		place, doubt, err := parsePlace(text, jurisdictions)
+		switch {
+		case err != nil:
 			l.fail(n, "%v", err)
+			return
+		case doubt != "":
+			l.warn(n, "%s", doubt)
 		}
+		l.divide(n, text, place)
 		codes = append(codes, place...)
 	})
 	slices.Sort(codes)
