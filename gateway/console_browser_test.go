@@ -26,7 +26,7 @@ import (
 const operatedPolicy = packPolicy + `rules:
   - id: embargo
     activity: sale
-    countries: [ofac-comprehensive]
+    countries: [CU, IR, KP]
     from: 2022-02-21
     basis: {title: 31 CFR part 515, url: "https://law.example/515"}
     except: [{networks: [198.51.100.0/24], until: 2024-12-31, note: licence 1234}]

@@ -66,8 +66,8 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.client, j.clientErr, j.origin = clientip.Client{Addr: w.stated.Client, Peer: w.stated.Client}, nil, *w.stated
 	} else {
 		j.origin = w.places.Locate(j.client.Addr, now)
-		if heard, asked := w.heard(r, j); asked {
-			heard.Add(&j.origin)
+		if w.header != "" {
+			w.hear(r, j)
 		}
 	}
 	j.origin.Token = tokenOf(r.Header)

@@ -10,6 +10,13 @@ import (
 	"gate451/rules"
 )
 
+// hear adds what a trusted proxy says to the origin.
+func (w *judge) hear(r *http.Request, j *judgement) {
+	if heard, asked := w.heard(r, j); asked {
+		heard.Add(&j.origin)
+	}
+}
+
 // heard returns what a trusted proxy says of the client's country, and whether one is asked at all: the one that also said
 // which address is the client's, and nobody else.
 func (w *judge) heard(r *http.Request, j *judgement) (geoip.Heard, bool) {
@@ -44,6 +51,9 @@ func (s *policySource) replace(divides func(rules.Country) bool, replace func())
 
 // wonderWhere counts what a proxy says, and who disagrees about a client of whom more than one country counts.
 func (e *Enforcer) wonderWhere(r *http.Request, j *judgement) {
+	if e.header == "" && len(j.origin.Others) == 0 {
+		return
+	}
 	heard, asked := e.heard(r, j)
 	if asked {
 		e.metrics.heard[heard.Result()].Inc()

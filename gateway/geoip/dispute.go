@@ -33,7 +33,7 @@ func newDisputes(cfg Config) *disputes {
 		d.sources = append(d.sources, cfg.choice().sources(name)...)
 	}
 	if cfg.Header {
-		d.sources = append(d.sources, sourceHeader)
+		d.sources = append(d.sources, SourceHeader)
 	}
 	d.counts = make([]atomic.Uint64, len(d.sources)*len(d.sources))
 	return d
@@ -116,11 +116,11 @@ func (l *Locator) Sources(client netip.Addr, heard *Heard) string {
 	}
 	for _, country := range append([]rules.Country{heard.first}, heard.more...) {
 		if country != 0 {
-			told = append(told, sourceHeader+" "+country.String())
+			told = append(told, SourceHeader+" "+country.String())
 		}
 	}
 	if heard.anonymized || heard.unreadable {
-		told = append(told, sourceHeader+" "+heard.Result())
+		told = append(told, SourceHeader+" "+heard.Result())
 	}
 	return strings.Join(told, ", ")
 }

@@ -7,8 +7,8 @@ import (
 	"gate451/rules"
 )
 
-// sourceHeader is what the header of a proxy in front is called as a source.
-const sourceHeader = "header"
+// SourceHeader is what the header of a proxy in front is called as a source.
+const SourceHeader = "header"
 
 // Heard is what a proxy in front says of where a client is. Whoever uses it has made sure that it is the proxy's word.
 //
@@ -132,7 +132,7 @@ func addTo(o *rules.Origin, country rules.Country) {
 
 // Finding returns what was heard as what a source says, for people who ask why.
 func (h *Heard) Finding() Finding {
-	f := Finding{Source: sourceHeader, Found: len(h.lines) > 0, Country: h.first, Said: slices.Clone(h.lines)}
+	f := Finding{Source: SourceHeader, Found: len(h.lines) > 0, Country: h.first, Said: slices.Clone(h.lines)}
 	if h.anonymized {
 		f.Traits |= rules.AlsoAnonymized
 	}
