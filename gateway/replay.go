@@ -77,7 +77,7 @@ func (r *reading) add(other *reading) {
 
 // replayer judges what logs hold.
 type replayer struct {
-	judges []judge
+	judges  []judge
 	headers []string // in which trusted proxies name the client and its country; none if nobody is trusted
 	host    string
 	at      time.Time
