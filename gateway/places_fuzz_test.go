@@ -45,6 +45,7 @@ func FuzzCountryHeader(f *testing.F) {
 	e := edged(f, edgedRules)
 	for i, line := range []string{"", "US", "DE", "T1", "A1", "XX", "EU", "us,de", "USA", "nonsense", "DE, FR", "\t", "\x00"} {
 		f.Add(line, "DE", byte(i), "50.114.0.1", false)
+		f.Add(line, "", byte(0), "50.114.0.1", false)
 		f.Add(line, line, byte(i), "85.214.132.117", true)
 		f.Add("FR", line, byte(i), "2a0e:ffff::1", true)
 	}
