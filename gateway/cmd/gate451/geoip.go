@@ -65,8 +65,7 @@ func printDatabases(w io.Writer, databases []gateway.DatabaseRecord) error {
 		if d.Path != "" {
 			t.row("path\t%s", d.Path)
 		}
-		t.row("tells\t%s", tellsWords(&d))
-		t.row("type\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
+		t.row("type\t%s\ntells\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, tellsWords(&d), built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
 		if d.Update != nil {
 			printUpdate(t, d.Update)
 		}
