@@ -73,6 +73,9 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 		}
 		e.troubles.Delete(database)
 		e.noteDatabase(database)
+		if e.fleet != nil {
+			e.fleet.Again() // a policy may have been refused for want of it
+		}
 	}})
 	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now, note: func(event evidence.Event) {
 		e.recorder.note(event)
@@ -98,7 +101,11 @@ func reloadResult(err error) string {
 
 // Reload reads the policy, its catalogues and the databases again. What is bad changes nothing; the error says what that is.
 func (e *Enforcer) Reload() error {
-	return errors.Join(e.policy.load(), e.places.Reload(), e.recorder.reload())
+	policy, places := e.policy.load(), e.places.Reload()
+	if policy != nil && places == nil {
+		policy = e.policy.load() // the new databases may tell what it was refused for
+	}
+	return errors.Join(policy, places, e.recorder.reload())
 }
 
 // noteDatabase writes into the evidence that a database was replaced.

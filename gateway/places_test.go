@@ -126,6 +126,16 @@ func TestPartsOfCountries(t *testing.T) {
 	g.replace(t, "policy.yaml", []byte(strings.Replace(dividedPolicy, "[DE, UA-43]", "[DE, UA-43, US-CA]", 1)))
 	must(t, g.Reload())
 	check("after a policy for parts that are told")
+
+	// Both change at once, to a policy that only the new database can decide.
+	g.replace(t, "policy.yaml", []byte(strings.Replace(dividedPolicy, "[DE, UA-43]", "[DE, UA-43, JP-13]", 1)))
+	g.replace(t, "city.mmdb", databaseOf(t, built.Add(3*time.Hour), "GeoLite2-City", map[string]mmdbtype.Map{
+		"91.210.0.0/24": placed("UA", []string{"43"}), "126.0.0.0/8": placed("JP", []string{"13"}), "50.114.0.0/16": placed("US", []string{"NY"}),
+	}))
+	must(t, g.Reload())
+	if got := answered(t, g, "126.0.0.1", "/cart"); got != "listed_country" {
+		t.Errorf("after both: %s", got)
+	}
 }
 
 // steps joins the steps of an account.
