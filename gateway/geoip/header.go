@@ -28,17 +28,29 @@ type Heard struct {
 // country, such as XX or EU, name none. Anything else cannot be read.
 func Hear(lines []string) Heard {
 	h := Heard{lines: lines}
+	var seen countrySet
 	for _, line := range lines {
 		for more := true; more; {
 			var code string
 			code, line, more = strings.Cut(line, ",")
-			h.hear(strings.Trim(code, " \t"))
+			h.hear(strings.Trim(code, " \t"), &seen)
 		}
 	}
 	return h
 }
 
-func (h *Heard) hear(code string) {
+// countrySet has a bit for every country. A header as long as a client can make one has thousands of codes.
+type countrySet [len(single) / 64]uint64
+
+// add reports whether a country is new.
+func (s *countrySet) add(country rules.Country) bool {
+	word, bit := &s[country/64], uint64(1)<<(country%64)
+	was := *word & bit
+	*word |= bit
+	return was == 0
+}
+
+func (h *Heard) hear(code string, seen *countrySet) {
 	switch {
 	case code == "":
 	case len(code) != 2:
@@ -48,7 +60,7 @@ func (h *Heard) hear(code string) {
 	default:
 		country := rules.CountryOf(string([]byte{upper(code[0]), upper(code[1])}))
 		switch {
-		case country == 0 || h.names(country):
+		case country == 0 || !seen.add(country):
 		case h.first == 0:
 			h.first = country
 		default:
@@ -62,11 +74,6 @@ func upper(c byte) byte {
 		return c - ('a' - 'A')
 	}
 	return c
-}
-
-// names reports whether a country is named.
-func (h *Heard) names(country rules.Country) bool {
-	return country == h.first || slices.Contains(h.more, country)
 }
 
 // Result says in one word of a closed list what was heard: country, several, anonymized, none, unreadable, or absent if there
@@ -106,11 +113,13 @@ func (h *Heard) Add(o *rules.Origin) {
 	if o.Source == sourceOverride {
 		return
 	}
-	if h.first != 0 {
-		addTo(o, h.first)
-		for _, country := range h.more {
-			addTo(o, country)
-		}
+	o.Others = slices.Clip(o.Others) // what lies behind is others'
+	if len(h.more) > 0 {
+		o.Others = slices.Grow(o.Others, 1+len(h.more))
+	}
+	addTo(o, h.first)
+	for _, country := range h.more {
+		addTo(o, country)
 	}
 	if h.anonymized {
 		o.Traits |= rules.AlsoAnonymized
@@ -122,11 +131,11 @@ func (h *Heard) Add(o *rules.Origin) {
 
 func addTo(o *rules.Origin, country rules.Country) {
 	switch {
-	case country == o.Country || slices.Contains(o.Others, country):
-	case len(o.Others) == 0:
+	case country == 0 || country == o.Country || slices.Contains(o.Others, country):
+	case cap(o.Others) == 0:
 		o.Others = single[country : country+1 : country+1]
 	default:
-		o.Others = append(o.Others[:len(o.Others):len(o.Others)], country) // what lies behind is others'
+		o.Others = append(o.Others, country)
 	}
 }
 

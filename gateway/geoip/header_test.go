@@ -161,6 +161,31 @@ func TestDisputes(t *testing.T) {
 	}
 }
 
+// TestHostileHeader has a client write as many codes as a header can hold, in the order that costs most.
+func TestHostileHeader(t *testing.T) {
+	t.Parallel()
+	var line strings.Builder
+	want := 0
+	for line.Len() < 1<<20 {
+		for a := byte('Z'); a >= 'A'; a-- {
+			for b := byte('Z'); b >= 'A'; b-- {
+				line.WriteString(string([]byte{a, b}) + ",")
+				if country(string([]byte{a, b})) != 0 && line.Len() <= 26*26*3 {
+					want++
+				}
+			}
+		}
+	}
+	shared := []rules.Country{country("US"), country("GB")}
+	h := Hear([]string{line.String()})
+	o := rules.Origin{Country: country("DE"), Others: shared[:1]}
+	h.Add(&o)
+	sorted := slices.Sorted(slices.Values(o.Others))
+	if len(o.Others) != want-1 || len(slices.Compact(sorted)) != len(o.Others) || o.Others[0] != country("US") || shared[1] != country("GB") {
+		t.Errorf("%d countries, want %d: %v", len(o.Others), want-1, o.Others)
+	}
+}
+
 // FuzzHear holds what is heard to its promise: it adds to an origin and takes nothing away, names countries that stand in the
 // header only, and says one of its words.
 func FuzzHear(f *testing.F) {
