@@ -487,3 +487,30 @@ func TestReplayedCountryHeader(t *testing.T) {
 		t.Errorf("replayed: %+v", report)
 	}
 }
+
+// TestAllowsOfOtherCountries records what was allowed to buyers of whom another source names a country that a rule lists.
+func TestAllowsOfOtherCountries(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{
+		upstream: newShop(t, ok), at: built, policy: "version: 1\nactivities: {sale: [{paths: [/cart]}]}\nrules: [{id: us, activity: sale, countries: [US], until: 2020-01-01T00:00:00Z}]\n",
+		config: "client_ip: {proxy_protocol: [127.0.0.1/32], trusted_proxies: [10.0.0.0/8]}\nreplica: gate-1\n" +
+			"geoip: {databases: [geo.mmdb], decide: any, header: CF-IPCountry}\nevidence: {dir: evidence, allows: governed_country}\n",
+		files: map[string][]byte{"geo.mmdb": database(t, built, map[string]string{"85.214.0.0/16": "DE"})},
+	})
+	for _, said := range []string{"DE", "US", "FR"} {
+		if got := answered(t, g, "10.1.2.3", "/cart", "X-Forwarded-For", german, "Cf-Ipcountry", said); got != "pass" {
+			t.Errorf("%s: %s", said, got)
+		}
+	}
+	g.stop()
+	must(t, g.end())
+	records := decisionsOf(linesOf(t, g.file("evidence")))
+	if len(records) != 1 || records[0].Sources != "geo.mmdb DE, header US" || records[0].Country != "US" || records[0].Reason != "not_effective" {
+		t.Errorf("recorded: %+v", records)
+	}
+	verified(t, g.file("evidence"))
+	report, err := gateway.ReportEvidence([]string{g.file("evidence")}, gateway.ReportOptions{})
+	if err != nil || len(report.Countries) != 1 || report.Unreadable != 0 {
+		t.Errorf("reported: %+v, %v", report, err)
+	}
+}
