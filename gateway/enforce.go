@@ -149,7 +149,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 		return nil
 	}
 	e.metrics.decided(j, time.Since(start)-j.waited)
-	e.wonderWhere(c.Request(), j)
+	e.countSources(c.Request(), j)
 	e.count(&j.decision)
 	e.wonder(j)
 	if e.judged != nil {

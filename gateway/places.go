@@ -49,8 +49,8 @@ func (s *policySource) replace(divides func(rules.Country) bool, replace func())
 	return nil
 }
 
-// wonderWhere counts what a proxy says, and who disagrees about a client of whom more than one country counts.
-func (e *Enforcer) wonderWhere(r *http.Request, j *judgement) {
+// countSources counts what a proxy says of the country, and who disagrees about a client of whom more than one country counts.
+func (e *Enforcer) countSources(r *http.Request, j *judgement) {
 	if e.header == "" && len(j.origin.Others) == 0 {
 		return
 	}
@@ -67,6 +67,8 @@ func (e *Enforcer) wonderWhere(r *http.Request, j *judgement) {
 func (e *Enforcer) sources(r *http.Request, j *judgement) string {
 	o := &j.origin
 	switch {
+	case o.Database == "": // no database was asked, be it because of an override
+		return ""
 	case e.cfg.GeoIP.Decide == string(geoip.Any) && (len(o.Others) > 0 || o.Traits&(rules.AlsoAnonymized|rules.AlsoUnknown) != 0 || len(e.cfg.GeoIP.Fields) > 0):
 		heard, _ := e.heard(r, j)
 		return e.places.Sources(o.Client, &heard)

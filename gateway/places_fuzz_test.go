@@ -112,7 +112,7 @@ func TestCountryHeaderCostsNoAllocation(t *testing.T) {
 			if err := e.judge.judge(nil, r, j); err != nil {
 				t.Fatal(err)
 			}
-			e.wonderWhere(r, j)
+			e.countSources(r, j)
 		}); allocations > 0 {
 			t.Errorf("%s: %v allocations", line, allocations)
 		}
