@@ -208,7 +208,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	v.good("an explanation", 1440)
 	v.pictures(map[string]string{"why": ""})
 
-	g.replace(t, "policy.yaml", []byte(strings.Replace(operatedPolicy, "activity: sale\n    countries: [ofac", "activty: sale\n    countries: [ofac", 1)))
+	g.replace(t, "policy.yaml", []byte(strings.Replace(operatedPolicy, "activity: sale\n    countries: [CU", "activty: sale\n    countries: [CU", 1)))
 	v.visit("/policy")
 	v.do(chromedp.Click(`form[action="/policy/reload"] button`), chromedp.WaitVisible("#refused-head"))
 	v.good("a policy that is refused", 1440)
