@@ -132,7 +132,7 @@ func TestPublishedPartsNeedADatabase(t *testing.T) {
 	before := e.Policy().Digest()
 	err = e.policy.take(fleet.Published{Text: []byte(text), Digest: p.Digest(), Generation: 1})
 	const want = "policy:5:46: ofac-comprehensive has UA-09, UA-14, UA-40, UA-43, and no database tells parts of UA; " +
-		"name a city database, such as GeoLite2-City, under geoip.databases, or list countries in its place"
+		"name a city database, such as GeoLite2-City, under geoip.databases, or list UA beside it"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -118,7 +118,7 @@ func (l *loader) readJurisdictions(n ast.Node) {
 	builtIn := builtInJurisdictions()
 	pairs, _ := l.pairs(n, "jurisdictions")
 	for _, p := range pairs {
-		if builtIn[strings.ToLower(p.key)] != nil || len(p.key) == 2 || subdivisionCode.MatchString(p.key) {
+		if builtIn[strings.ToLower(p.key)] != nil || len(p.key) == 2 || subdivisionCode.MatchString(strings.ToUpper(p.key)) {
 			l.fail(p.name, "%q is built in or reads as a code; choose another name for the jurisdiction", p.key)
 			continue
 		}
@@ -131,6 +131,7 @@ func (l *loader) readJurisdictions(n ast.Node) {
 // places reads a list of countries, subdivisions and jurisdictions and returns the codes, sorted.
 func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]string) []string {
 	codes := []string{}
+	var parts []divided
 	l.texts(n, what, func(n ast.Node, text string) {
 		place, doubt, err := parsePlace(text, jurisdictions)
 		switch {
@@ -140,10 +141,11 @@ func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]stri
 		case doubt != "":
 			l.warn(n, "%s", doubt)
 		}
-		l.divide(n, text, place)
+		parts = append(parts, l.divide(n, text, place))
 		codes = append(codes, place...)
 	})
 	slices.Sort(codes)
+	l.needParts(parts, codes)
 	return slices.Compact(codes)
 }
 

@@ -110,6 +110,7 @@ rules:
   - {id: a, activity: sale, countries: [occupied, nordics]}
   - {id: b, activity: sale, countries: [US-NY, ofac-comprehensive]}
   - {id: c, activity: sale, countries: [DE, ua-14, GB-ENG]}
+  - {id: d, activity: sale, countries: [ofac-comprehensive, US-NY, ua, us]}
 `
 	const remedy = "; name a city database, such as GeoLite2-City, under geoip.databases, or "
 	p := parse(t, text)
@@ -118,9 +119,9 @@ rules:
 	want := strings.Join([]string{
 		"policy.yaml:4:14: no database tells parts of UA, so that nobody is known to be in UA-43" + remedy + "write UA",
 		"policy.yaml:4:21: no database tells parts of UA, so that nobody is known to be in UA-09" + remedy + "write UA",
-		"policy.yaml:5:10: ofac-comprehensive has UA-09, UA-14, UA-40, UA-43, and no database tells parts of UA" + remedy + "list countries in its place",
+		"policy.yaml:5:10: ofac-comprehensive has UA-09, UA-14, UA-40, UA-43, and no database tells parts of UA" + remedy + "list UA beside it",
 		"policy.yaml:9:41: no database tells parts of US, so that nobody is known to be in US-NY" + remedy + "write US",
-		"policy.yaml:9:48: ofac-comprehensive has UA-09, UA-14, UA-40, UA-43, and no database tells parts of UA" + remedy + "list countries in its place",
+		"policy.yaml:9:48: ofac-comprehensive has UA-09, UA-14, UA-40, UA-43, and no database tells parts of UA" + remedy + "list UA beside it",
 		"policy.yaml:10:45: no database tells parts of UA, so that nobody is known to be in UA-14" + remedy + "write UA",
 	}, "\n")
 	if err == nil || err.Error() != want {
