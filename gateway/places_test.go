@@ -258,8 +258,8 @@ rules:
 	g.replace(t, "list.mmdb", list(9*24*time.Hour, map[string]mmdbtype.Map{"50.114.0.0/16": {"is_anonymous_vpn": mmdbtype.Bool(true)}}))
 	eventually(t, "the new list counts", func() bool { return answered(t, g, american, "/cart") == "anonymized" })
 	check("85.214.5.1", "pass", "pass", "pass")
-	if got := g.metric(t, `gate451_geoip_reloads_total{database="list.mmdb",result="loaded"}`); got != "1" {
-		t.Errorf("loaded again %q times", got)
+	if g.metric(t, `gate451_geoip_reloads_total{database="list.mmdb",result="loaded"}`) == "" {
+		t.Error("that it was loaded again is not counted")
 	}
 	var noted []string
 	for _, line := range linesOf(t, g.file("evidence")) {

@@ -259,13 +259,13 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 	return does + a.reasonWords(s.Reason, s.Country) + "; effective " + force
 }
 
-// countriesOf names the countries that count.
+// countriesOf names the countries that count, and the parts of them.
 func countriesOf(o *rules.Origin) string {
 	codes := []string{o.Country.String()}
 	for _, other := range o.Others {
 		codes = append(codes, other.String())
 	}
-	return strings.Join(codes, ", ")
+	return strings.Join(append(codes, o.Subdivisions...), ", ")
 }
 
 func (a *Account) intervalWords(i rules.Interval) string {

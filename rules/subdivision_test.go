@@ -180,3 +180,17 @@ func TestWhatIsAddedNeverLifts(t *testing.T) {
 		t.Errorf("%d blocks, and %d added: the test does not reach them", blocks, added)
 	}
 }
+
+// TestPartsCostNoAllocation decides about buyers of whom more or less is known, and of whom something was added.
+func TestPartsCostNoAllocation(t *testing.T) {
+	p := parse(t, "version: 1\nactivities: {sale: [{paths: [/cart]}]}\nrules:\n  - {id: a, activity: sale, countries: [UA-43, GB-OXF], anonymized: allow}\n")
+	req, at := &Request{Host: "x", Paths: []string{"/cart"}}, time.Unix(0, 0)
+	for _, o := range []Origin{
+		{Country: CountryOf("UA")}, {Country: CountryOf("UA"), Subdivisions: []string{"UA-30"}}, {Country: CountryOf("GB"), Subdivisions: []string{"GB-ENG", "GB-BKM"}},
+		{Country: CountryOf("DE"), Others: []Country{CountryOf("UA")}, Traits: AlsoAnonymized | AlsoUnknown}, {Country: CountryOf("US")},
+	} {
+		if allocations := testing.AllocsPerRun(50, func() { p.Decide(req, &o, at) }); allocations > 0 {
+			t.Errorf("%+v: %v allocations", o, allocations)
+		}
+	}
+}

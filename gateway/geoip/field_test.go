@@ -2,6 +2,7 @@ package geoip
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"gate451/rules"
@@ -115,4 +116,39 @@ overrides give network 1.2.3.0/24 both UA-43 and UA; expected one place`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
+}
+
+// FuzzFields reads records that name anything in any field, and holds what counts of them against the meaning of the choice:
+// the first field with a country, or all of them, in the order in which they were chosen.
+func FuzzFields(f *testing.F) {
+	for _, codes := range [][3]string{{"DE", "US", "US"}, {"", "FR", ""}, {"EU", "us", "GB"}, {"US", "US", "US"}, {"", "", ""}, {"\xff\xfe", "A1", "USA"}} {
+		for order := range byte(6) {
+			f.Add(codes[0], codes[1], codes[2], "BY", order, order%2 == 0)
+		}
+	}
+	orders := [][]Field{{Country}, {RegisteredCountry}, {Country, RegisteredCountry}, {RepresentedCountry, Country}, {Country, RegisteredCountry, RepresentedCountry}, {RepresentedCountry, RegisteredCountry, Country}}
+	f.Fuzz(func(t *testing.T, own, registered, represented, part string, order byte, first bool) {
+		c := choice{fields: orders[int(order)%len(orders)], first: first}
+		said := map[Field]string{Country: own, RegisteredCountry: registered, RepresentedCountry: represented}
+		var want []rules.Country
+		for _, field := range c.fields {
+			if code := rules.CountryOf(said[field]); code != 0 && !slices.Contains(want, code) && (len(want) == 0 || !first) {
+				want = append(want, code)
+			}
+		}
+		got := c.of(spoken{codes: [3]string{own, registered, represented}, subdivisions: []string{own + "-" + part}})
+		var all []rules.Country
+		if got.country != 0 {
+			all = append([]rules.Country{got.country}, got.others...)
+		}
+		if !slices.Equal(all, want) {
+			t.Errorf("%v of %v: %v, want %v", c.fields, said, all, want)
+		}
+		if (len(got.subdivisions) > 0) != (slices.Contains(want, rules.CountryOf(own)) && rules.CountryOf(own) != 0) {
+			t.Errorf("%v of %v: parts %v", c.fields, said, got.subdivisions)
+		}
+		if len(want) > 0 && rules.CountryOf(said[c.fields[got.field]]) != want[0] {
+			t.Errorf("%v of %v: told by %s", c.fields, said, c.fields[got.field])
+		}
+	})
 }
