@@ -14,6 +14,7 @@ import (
 
 	"gate451/gateway/canonical"
 	"gate451/gateway/geoip"
+	"gate451/gateway/refusal"
 	"gate451/gateway/upstream"
 	"gate451/rules"
 )
@@ -108,6 +109,7 @@ type Account struct {
 	unheard     bool // a proxy could have named the country, and none was asked
 	explanation rules.Explanation
 	routes      *routes // nil where there are none, as in another Echo program
+	words       *refusal.Writer
 }
 
 // ParseInstant reads an RFC 3339 instant, or a date or local time in the zone of the policy in force.
@@ -122,7 +124,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{question: q, request: r, zone: e.policy.current.Load().Zone()}
+	a := &Account{question: q, request: r, zone: e.policy.current.Load().Zone(), words: e.refusals}
 	if len(e.cfg.Routes) > 0 {
 		if a.routes, err = newRoutes(e.cfg, func(string) upstream.Options { return upstream.Options{Logger: slog.New(slog.DiscardHandler)} }); err != nil {
 			return nil, err

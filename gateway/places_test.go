@@ -71,8 +71,8 @@ func answered(t testing.TB, g *gate, buyer, path string, headers ...string) stri
 func TestPartsOfCountries(t *testing.T) {
 	t.Parallel()
 	g := start(t, setup{
-		upstream: newShop(t, ok), policy: dividedPolicy, config: "geoip: {databases: [city.mmdb], overrides: {91.210.9.0/24: UA-43, 91.210.8.0/24: UA}}\nevidence: {dir: evidence}\n",
-		files: map[string][]byte{"city.mmdb": cityDatabase(t, built)}, at: built.Add(time.Hour),
+		upstream: newShop(t, ok), policy: dividedPolicy, config: "geoip: {databases: [city.mmdb], overrides: {91.210.9.0/24: UA-43, 91.210.8.0/24: UA}}\nevidence: {dir: evidence}\n" + withPreviews,
+		files: map[string][]byte{"city.mmdb": cityDatabase(t, built), "preview.token": previewFile["preview.token"]}, at: built.Add(time.Hour),
 	})
 	check := func(when string) {
 		t.Helper()
@@ -99,6 +99,14 @@ func TestPartsOfCountries(t *testing.T) {
 	if words := steps(account); !strings.Contains(words, "rule: crimea blocks: no source knows in which part of UA the buyer is, and the rule lists one; ") ||
 		!strings.Contains(words, "verdict: BLOCK, answered 451: unknown_country (no source knows in which part of UA the buyer is, and the rule lists one), by crimea") {
 		t.Errorf("explained:\n%s", words)
+	}
+
+	// An auditor sees what buyers in a part of the country are told, and those of whom no part is known.
+	for place, want := range map[string]string{"UA-43": "reason=listed_country", "UA-30": "reason=country_not_listed", "UA": "reason=unknown_country"} {
+		a := g.get(t, american, "http://shop.example/cart", previewed("country="+place)...)
+		if told := a.Header.Get("Gate451-Preview"); !strings.Contains(told, want) {
+			t.Errorf("a preview of %s: %s, want %s", place, told, want)
+		}
 	}
 
 	// A database that tells no parts is refused, and so is a policy that needs those of another country.
