@@ -354,11 +354,11 @@ func bare(status int) bool {
 	return status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
-// hasClose reports whether the options of a connection have its end among them.
+// hasClose reports whether the options of a connection have its end among them, however they are told apart.
 func hasClose(lines []string) bool {
 	for _, line := range lines {
-		for option := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(trim(option), "close") {
+		for option := range strings.FieldsFuncSeq(line, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' }) {
+			if strings.EqualFold(option, "close") {
 				return true
 			}
 		}

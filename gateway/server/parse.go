@@ -220,21 +220,20 @@ func (x *exchange) frame() error {
 		h["Cache-Control"] = []string{"no-cache"} // as net/http has it, after RFC 9111, section 5.4
 	}
 	if options := h["Connection"]; options != nil {
-		x.last = httpguts.HeaderValuesContainsToken(options, "close")
+		x.last = hasClose(options)
 		x.kept = x.minor == 0 && !x.last && httpguts.HeaderValuesContainsToken(options, "keep-alive")
+		r.Close = httpguts.HeaderValuesContainsToken(options, "close")
 	}
-	if r.Close = x.last || x.minor == 0 && !x.kept; r.Close {
-		x.last = true
-	}
+	r.Close = r.Close || x.minor == 0 && !httpguts.HeaderValuesContainsToken(h["Connection"], "keep-alive")
 	codings, coded := h["Transfer-Encoding"]
 	lengths, counted := h["Content-Length"]
 	switch {
+	case coded && x.minor == 0:
+		return bad("it has a Transfer-Encoding, which HTTP/1.0 does not know")
 	case coded && (len(codings) != 1 || !strings.EqualFold(codings[0], "chunked")):
 		return &refused{http.StatusNotImplemented, "its Transfer-Encoding is not chunked and nothing else"}
 	case coded && counted:
 		return bad("it has both a Content-Length and a Transfer-Encoding")
-	case coded && x.minor == 0:
-		return bad("it has a Transfer-Encoding, which HTTP/1.0 does not know")
 	case coded:
 		delete(h, "Transfer-Encoding")
 		r.TransferEncoding, r.ContentLength = []string{"chunked"}, -1
