@@ -136,7 +136,9 @@ func (g *Gateway) publicHandler() http.Handler {
 		x.route = g.routes.find(j.request.Host)
 		x.traced = g.tracer.begin(x, c.Request(), j)
 	}
-	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
+	// One middleware, put together once: Echo puts them together for each request.
+	way := g.observe(Enforce(g.Enforcer)(g.forward))
+	e.Pre(func(echo.HandlerFunc) echo.HandlerFunc { return way })
 	return e
 }
 

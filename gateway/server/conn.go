@@ -356,7 +356,7 @@ func (c *conn) answer(x *exchange) (what then) {
 		}
 	}()
 	if x.unexpected {
-		x.header["Connection"] = []string{"close"}
+		x.Header()["Connection"] = []string{"close"}
 		x.WriteHeader(http.StatusExpectationFailed)
 	} else {
 		c.s.cfg.Handler.ServeHTTP(x, x.r)

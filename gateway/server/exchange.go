@@ -34,16 +34,16 @@ type exchange struct {
 	unexpected bool  // It expects what there is not.
 	vigil      vigil
 
-	header    http.Header
-	status    int   // 0 until the handler has said it.
-	length    int64 // Of the answer's body, as the handler has said; -1 if it has not.
-	written   int64 // Of it.
-	closing   bool  // The connection ends behind the answer.
-	parting   bool  // The client may have more to say than anybody reads.
-	connected bool  // The handler has said something of the connection that is not its end.
-	dated     bool  // It has said a date.
-	duplex    bool  // It wants to read the body while it answers.
-	trailed   bool  // There may be a trailer,
+	header    http.Header // Nil until it is asked for.
+	status    int         // 0 until the handler has said it.
+	length    int64       // Of the answer's body, as the handler has said; -1 if it has not.
+	written   int64       // Of it.
+	closing   bool        // The connection ends behind the answer.
+	parting   bool        // The client may have more to say than anybody reads.
+	connected bool        // The handler has said something of the connection that is not its end.
+	dated     bool        // It has said a date.
+	duplex    bool        // It wants to read the body while it answers.
+	trailed   bool        // There may be a trailer,
 	trailers  []string
 	chunked   bool
 	committed bool        // The header can be changed no more.
@@ -65,7 +65,12 @@ type sheet [8 << 10]byte
 var sheets = sync.Pool{New: func() any { return new(sheet) }}
 
 // Header returns the header of the answer.
-func (x *exchange) Header() http.Header { return x.header }
+func (x *exchange) Header() http.Header {
+	if x.header == nil {
+		x.header = make(http.Header, 12)
+	}
+	return x.header
+}
 
 // WriteHeader begins the answer, or sends an interim one at once. The header that is sent is what it is now.
 func (x *exchange) WriteHeader(status int) {
@@ -98,6 +103,23 @@ func (x *exchange) WriteHeader(status int) {
 	x.out = x.writeHead(x.out, status)
 	x.out = append(x.out, room...)
 	x.at = len(x.out)
+}
+
+// WriteAll answers with a body and with fields that are lines of text already. It spares whoever has those at hand a header of the
+// answer's own, and so reports false, and has done nothing, if there is one, or an answer has begun.
+func (x *exchange) WriteAll(status int, fields, body []byte) bool {
+	if x.hijacked.Load() || x.status != 0 || len(x.header) > 0 {
+		return false
+	}
+	x.writing.Lock()
+	x.body.uncalled.Store(false)
+	x.status, x.length = status, int64(len(body))
+	x.open()
+	x.out = append(append(appendStatus(x.out, x.minor, status), fields...), room...)
+	x.at = len(x.out)
+	x.writing.Unlock()
+	_, _ = x.Write(body) // a client that is gone needs no answer
+	return true
 }
 
 // Write writes some of the body.

@@ -39,7 +39,7 @@ func (c *conn) read(head []byte) (*exchange, error) {
 	if err := setHost(r); err != nil {
 		return nil, err
 	}
-	x.r, x.header = r, make(http.Header, 12)
+	x.r = r
 	if err := x.frame(); err != nil {
 		return nil, err
 	}
