@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,14 @@ type exchange struct {
 	answered atomic.Bool // The answer's header is there.
 	overdue  atomic.Int32
 	waiting  atomic.Bool // Whoever is overdue is the client.
+}
+
+// afterFunc is context.AfterFunc. A server's context that can do as much by itself is spared what that makes around it.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // send tries upstreams until one answers, it is no longer safe to try, or enough have been tried.
