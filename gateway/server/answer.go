@@ -101,7 +101,7 @@ func (x *exchange) commit() {
 		return
 	}
 	x.committed = true
-	head, none := x.r.Method == http.MethodHead, bare(x.status)
+	head, none := x.method == http.MethodHead, bare(x.status)
 	body := len(x.out) - x.at
 	if x.finishing && x.length < 0 && !x.trailed && !none && (!head || body > 0) {
 		x.length = int64(body)
@@ -177,7 +177,6 @@ func (x *exchange) settleBody() {
 	switch {
 	case b.closed || b.state == counting && b.left > mostDrained:
 	default:
-		x.c.limit(drainPatience)
 		b.drain()
 	}
 	if b.state != over {

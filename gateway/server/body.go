@@ -50,6 +50,7 @@ type body struct {
 	waste   int64  // What chunks cost beside what they hold.
 	trailed []byte // The trailer's lines so far.
 	closed  bool   // Nobody is to have any more of it.
+	drained bool   // Nobody wants what is left.
 	err     error  // Why no more can be had.
 }
 
@@ -101,7 +102,7 @@ func (b *body) some(p []byte) (n int, err error) {
 		n = copy(p, c.in[c.r:c.w])
 		c.r += n
 	} else {
-		c.limit(0)
+		b.unhurry()
 		if n, err = c.nc.Read(p); err != nil {
 			err = b.x.lost(err)
 		}
@@ -150,7 +151,7 @@ func (b *body) line() ([]byte, error) {
 		if c.w-c.r > mostLine {
 			return nil, errChunk
 		}
-		c.limit(0)
+		b.unhurry()
 		if err := c.fill(max(len(c.in), 2*mostLine)); err != nil {
 			return nil, b.x.lost(err)
 		}
@@ -187,7 +188,7 @@ func (b *body) advance() error {
 func (b *body) endChunk() error {
 	c := b.x.c
 	for c.w-c.r < 2 {
-		c.limit(0)
+		b.unhurry()
 		if err := c.fill(len(c.in)); err != nil {
 			return b.x.lost(err)
 		}
@@ -270,13 +271,21 @@ func (b *body) close() error {
 	if b.expects && b.x.refusesBody() {
 		return nil
 	}
-	b.x.c.limit(drainPatience)
 	b.drain()
 	return nil
 }
 
-// drain reads what is left, if that is not too much, with mu.
+// unhurry gives whoever reads as much time as the client needs, unless the handler has said otherwise.
+func (b *body) unhurry() {
+	if !b.drained {
+		b.x.c.limit(0)
+	}
+}
+
+// drain reads what is left, if that is not too much and comes soon, with mu.
 func (b *body) drain() {
+	b.drained = true
+	b.x.c.limit(drainPatience)
 	room := buffers.Get().(*buffer)
 	defer buffers.Put(room)
 	for n := 0; b.state != over && b.err == nil && n <= mostDrained; {

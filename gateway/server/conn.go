@@ -45,7 +45,7 @@ type conn struct {
 	buffer *buffer // Nil while nothing is read.
 	in     []byte  // The buffer's memory, or more if that is not enough.
 	r, w   int     // in[r:w] has been read from the connection and by nobody yet.
-	posted bool    // The last request was a POST.
+	blank  int     // So many bytes of line ends may come that are none of a request's.
 	broken bool    // Writing has failed.
 
 	deadlines sync.Mutex
@@ -165,18 +165,28 @@ func (c *conn) receive() bool {
 	return true
 }
 
-// await waits for the first byte of a request, unless some are there. It reports whether there will be one.
+// await waits for the first bytes of a request, unless some are there. It reports whether there are.
 func (c *conn) await() bool {
-	if c.w > c.r {
-		c.retract()
-		return true
-	}
-	if c.use.Load() != fresh {
-		c.shut()
-		if !c.rest() {
+	for {
+		c.skipBlank()
+		if c.w > c.r {
+			c.retract()
+			return true
+		}
+		if c.use.Load() != fresh {
+			c.shut()
+			if !c.rest() {
+				return false
+			}
+		}
+		if !c.receiveFirst() {
 			return false
 		}
 	}
+}
+
+// receiveFirst waits for bytes, and takes a buffer for them when they come.
+func (c *conn) receiveFirst() bool {
 	if c.socket != nil {
 		return c.socket.Read(c.ready) == nil && c.first == nil
 	}
@@ -199,7 +209,7 @@ func (c *conn) rest() bool {
 	}
 	c.unhurry()
 	c.deadlines.Unlock()
-	return c.use.CompareAndSwap(busy, idle) && !c.s.stopping.Load()
+	return (c.use.CompareAndSwap(busy, idle) || c.use.Load() == idle) && !c.s.stopping.Load()
 }
 
 // retract gives up the deadline that the handler of the last request has chosen.

@@ -28,10 +28,11 @@ type exchange struct {
 	// Most of what the request's header says.
 	values [12]string
 
-	minor      uint8 // Of the request's version.
-	last       bool  // The client wants no other request on the connection.
-	kept       bool  // It wants one, though it speaks HTTP/1.0.
-	unexpected bool  // It expects what there is not.
+	method     string // Whatever the handler makes of the request's.
+	minor      uint8  // Of the request's version.
+	last       bool   // The client wants no other request on the connection.
+	kept       bool   // It wants one, though it speaks HTTP/1.0.
+	unexpected bool   // It expects what there is not.
 	vigil      vigil
 
 	header    http.Header // Nil until it is asked for.
@@ -145,7 +146,7 @@ func write[T []byte | string](x *exchange, p T) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	switch {
-	case x.committed && x.r.Method == http.MethodHead:
+	case x.committed && x.method == http.MethodHead:
 		return len(p), nil
 	case len(x.out)+len(p)+chunkRoom <= len(sheet{}):
 		x.openChunk()
@@ -160,7 +161,7 @@ func (x *exchange) writeLong(p []byte) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.commit()
-	if x.r.Method == http.MethodHead {
+	if x.method == http.MethodHead {
 		return x.send(nil)
 	}
 	if x.chunked {
@@ -202,7 +203,7 @@ func (x *exchange) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := x.FlushError(); err != nil {
 		return 0, err
 	}
-	if x.chunked || x.r.Method == http.MethodHead || bare(x.status) {
+	if x.chunked || x.method == http.MethodHead || bare(x.status) {
 		return io.Copy(struct{ io.Writer }{x}, src)
 	}
 	if part, ok := src.(*io.LimitedReader); x.length >= 0 && (!ok || part.N > x.length-x.written) {
@@ -358,8 +359,11 @@ func (x *exchange) finish() then {
 	}
 	x.endWatch()
 	x.done.Store(true)
-	c.posted = x.r.Method == http.MethodPost
-	short := x.length >= 0 && x.written != x.length && x.r.Method != http.MethodHead && !bare(x.status)
+	c.blank = 0
+	if x.method == http.MethodPost {
+		c.blank = mostBlank
+	}
+	short := x.length >= 0 && x.written != x.length && x.method != http.MethodHead && !bare(x.status)
 	switch {
 	case c.broken:
 		return hangUp

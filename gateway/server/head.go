@@ -32,11 +32,6 @@ var errLong = &refused{http.StatusRequestHeaderFieldsTooLarge, "the header is to
 // head reads the next request's line and header, up to and with the empty line that ends it. What it returns is good until the
 // buffer is read again.
 func (c *conn) head() ([]byte, error) {
-	if c.posted {
-		if err := c.skipLines(); err != nil {
-			return nil, err
-		}
-	}
 	most := c.s.cfg.HeaderBytes + slop
 	for from, waited := 0, false; ; {
 		text := c.in[c.r:c.w]
@@ -69,20 +64,19 @@ func (c *conn) head() ([]byte, error) {
 	}
 }
 
-// skipLines drops up to two line ends before a request, which old clients send behind the body of a POST (RFC 9112, section 2.2).
-func (c *conn) skipLines() error {
-	for n := 0; n < 4; n++ {
-		if c.r == c.w {
-			if err := c.fill(len(c.in)); err != nil {
-				return err
-			}
-		}
+// mostBlank is how many bytes of line ends some old clients send behind the body of a POST (RFC 9112, section 2.2).
+const mostBlank = 4
+
+// skipBlank drops such bytes.
+func (c *conn) skipBlank() {
+	for c.blank > 0 && c.r < c.w {
 		if b := c.in[c.r]; b != '\r' && b != '\n' {
-			break
+			c.blank = 0
+			return
 		}
 		c.r++
+		c.blank--
 	}
-	return nil
 }
 
 // headEnd returns where a head ends, or 0 if it does not, which is known of the text before from. A line may end without a carriage

@@ -21,7 +21,7 @@ func (c *conn) read(head []byte) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &exchange{c: c, length: -1, minor: minor}
+	x := &exchange{c: c, length: -1, method: method, minor: minor}
 	x.life.x, x.body.x = x, x
 	r := (&http.Request{}).WithContext(&x.life)
 	r.Method, r.RequestURI, r.RemoteAddr, r.TLS = method, target, c.remote, c.tls

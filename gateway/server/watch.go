@@ -74,7 +74,7 @@ func (x *exchange) beginWatch() {
 	defer v.mu.Unlock()
 	switch {
 	case v.done || v.ended != nil:
-	case !x.bodyWhole():
+	case !x.body.whole.Load():
 		v.wanted = true
 	case x.c.w > x.c.r:
 	default:
@@ -95,8 +95,6 @@ func (x *exchange) resumeWatch() {
 		x.beginWatch()
 	}
 }
-
-func (x *exchange) bodyWhole() bool { return x.r.ContentLength == 0 || x.body.whole.Load() }
 
 // watch reads what comes next, which is another request or the client's end.
 func (x *exchange) watch() {
