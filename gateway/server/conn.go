@@ -332,6 +332,7 @@ func (c *conn) choose(at time.Time) error {
 
 // handOver gives a connection that begins like HTTP/2 to whoever speaks that. It reports whether it has.
 func (c *conn) handOver() bool {
+	c.r = 0 // where a first request begins
 	for c.w < len(preface) {
 		if c.fill(len(c.in)) != nil {
 			return false
