@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -37,10 +36,8 @@ type conn struct {
 	use    atomic.Int32
 	now    atomic.Pointer[exchange] // What is being answered; nil between requests.
 
-	socket syscall.RawConn    // Of plain TCP, which is waited for without a buffer; otherwise nil.
-	ready  func(uintptr) bool // readFirst, so that waiting allocates nothing.
-	first  error              // What readFirst met.
-	one    [1]byte            // What is waited for where there is no socket.
+	socket *socket // Nil if it is not plain.
+	one    [1]byte // What is waited for where there is no socket.
 
 	buffer *buffer // Nil while nothing is read.
 	in     []byte  // The buffer's memory, or more if that is not enough.
@@ -91,9 +88,8 @@ func (c *conn) start() bool {
 			return false
 		}
 	} else {
-		c.socket = socketOf(c.nc)
+		c.socket = socketOf(c)
 	}
-	c.ready = c.readFirst
 	c.limit(c.s.cfg.HeaderTimeout)
 	return true
 }
@@ -188,7 +184,7 @@ func (c *conn) await() bool {
 // receiveFirst waits for bytes, and takes a buffer for them when they come.
 func (c *conn) receiveFirst() bool {
 	if c.socket != nil {
-		return c.socket.Read(c.ready) == nil && c.first == nil
+		return c.socket.receive()
 	}
 	if n, _ := c.nc.Read(c.one[:]); n == 0 {
 		return false

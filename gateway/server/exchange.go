@@ -224,9 +224,9 @@ func (x *exchange) send(p []byte) (err error) {
 	case len(p) == 0 && len(x.out) == 0:
 		return nil
 	case len(p) == 0:
-		_, err = x.c.nc.Write(x.out)
+		err = x.c.write(x.out)
 	case len(x.out) == 0:
-		_, err = x.c.nc.Write(p)
+		err = x.c.write(p)
 	default:
 		x.pieces = [2][]byte{x.out, p}
 		x.buffers = x.pieces[:]
@@ -238,6 +238,15 @@ func (x *exchange) send(p []byte) (err error) {
 		x.c.broken = true
 		x.life.end()
 	}
+	return err
+}
+
+// write writes all of p.
+func (c *conn) write(p []byte) error {
+	if c.socket != nil && len(p) <= 2*len(sheet{}) {
+		return c.socket.send(p)
+	}
+	_, err := c.nc.Write(p)
 	return err
 }
 
