@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -283,7 +284,7 @@ func (x *exchange) call() {
 // lost notes that the connection cannot be read any more.
 func (x *exchange) lost(err error) error {
 	x.life.end()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -198,7 +198,7 @@ func compare(t testing.TB) *compared {
 	go func() { served <- standard.Serve(ln) }()
 	t.Cleanup(func() {
 		_ = standard.Close()
-		<-served
+		_ = <-served // it was closed
 	})
 	whole := serve(t, c.whole.ServeHTTP, nil)
 	cut, err := net.Listen("tcp", "127.0.0.1:0")

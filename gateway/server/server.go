@@ -164,7 +164,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			<-ended
+			_ = <-ended // the same
 			return ctx.Err()
 		}
 	}
