@@ -56,7 +56,14 @@ func serveOn(t testing.TB, ln net.Listener, handler http.HandlerFunc, change fun
 	t.Cleanup(func() {
 		_ = s.Close()
 		end()
-		_ = <-s.ends // a test that cares has asked
+		select {
+		case err := <-s.ends:
+			if err == nil {
+				t.Error("the server ends without a reason")
+			}
+		case <-time.After(patience):
+			t.Error("the server does not end")
+		}
 	})
 	return s
 }

@@ -198,7 +198,9 @@ func compare(t testing.TB) *compared {
 	go func() { served <- standard.Serve(ln) }()
 	t.Cleanup(func() {
 		_ = standard.Close()
-		_ = <-served // it was closed
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	whole := serve(t, c.whole.ServeHTTP, nil)
 	cut, err := net.Listen("tcp", "127.0.0.1:0")

@@ -164,7 +164,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			_ = <-ended // the same
+			if failed := <-ended; failed != nil {
+				return failed
+			}
 			return ctx.Err()
 		}
 	}
