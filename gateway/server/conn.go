@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -67,6 +68,12 @@ func newConn(s *Server, nc net.Conn) *conn {
 // serve answers requests until the connection ends, or is another's.
 func (c *conn) serve() {
 	defer c.s.forget(c)
+	defer func() {
+		if fault := recover(); fault != nil { // unreachable, as far as is known; it must not end the others
+			c.tellFault("the server panicked", fault)
+			c.under.Close()
+		}
+	}()
 	c.remote = c.under.RemoteAddr().String() // first thing: whoever accepted it may find out no sooner, and close it
 	if !c.start() {
 		return
@@ -134,7 +141,7 @@ func (c *conn) receive() bool {
 		if !c.enter() {
 			return true
 		}
-		head, err := c.head()
+		head, err := c.head(first)
 		if err != nil {
 			c.reject(err)
 			return true
@@ -374,7 +381,7 @@ func (c *conn) answer(x *exchange) (what then) {
 // abort ends an exchange whose handler has panicked.
 func (c *conn) abort(x *exchange, fault any) then {
 	if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-		c.s.cfg.Logger.Error("a handler panicked", slog.String("peer", c.remote), slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
+		c.tellFault("a handler panicked", fault)
 	}
 	x.life.end()
 	if c.use.Load() == upgraded {
@@ -383,6 +390,11 @@ func (c *conn) abort(x *exchange, fault any) then {
 	x.body.forsake()
 	x.endWatch()
 	return hangUp
+}
+
+func (c *conn) tellFault(what string, fault any) {
+	c.s.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, what,
+		slog.String("peer", c.remote), slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
 }
 
 const (

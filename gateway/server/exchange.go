@@ -61,15 +61,28 @@ type exchange struct {
 	buffers net.Buffers
 }
 
-// sheet is what answers are written to.
-type sheet [8 << 10]byte
+// sheet is what an answer is made with: a header for the handler, and memory for what is sent.
+type sheet struct {
+	header http.Header
+	text   [sheetSize]byte
+}
 
-var sheets = sync.Pool{New: func() any { return new(sheet) }}
+const (
+	sheetSize = 8 << 10
+	// mostFields is how many fields an answer may have had whose header is used again.
+	mostFields = 64
+)
+
+var sheets = sync.Pool{New: func() any { return &sheet{header: make(http.Header, 16)} }}
 
 // Header returns the header of the answer.
 func (x *exchange) Header() http.Header {
+	if x.header == nil && x.done.Load() {
+		x.header = http.Header{} // The answer's is another's now.
+	}
 	if x.header == nil {
-		x.header = make(http.Header, 12)
+		x.open()
+		x.header = x.sheet.header
 	}
 	return x.header
 }
@@ -149,7 +162,7 @@ func write[T []byte | string](x *exchange, p T) (int, error) {
 	switch {
 	case x.committed && x.method == http.MethodHead:
 		return len(p), nil
-	case len(x.out)+len(p)+chunkRoom <= len(sheet{}):
+	case len(x.out)+len(p)+chunkRoom <= sheetSize:
 		x.openChunk()
 		x.out = append(x.out, p...)
 		return len(p), nil
@@ -244,7 +257,7 @@ func (x *exchange) send(p []byte) (err error) {
 
 // write writes all of p.
 func (c *conn) write(p []byte) error {
-	if c.socket != nil && len(p) <= 2*len(sheet{}) {
+	if c.socket != nil && len(p) <= 2*sheetSize {
 		return c.socket.send(p)
 	}
 	_, err := c.nc.Write(p)
@@ -255,16 +268,20 @@ func (c *conn) write(p []byte) error {
 func (x *exchange) open() {
 	if x.sheet == nil {
 		x.sheet = sheets.Get().(*sheet)
-		x.out = x.sheet[:0]
+		x.out = x.sheet.text[:0]
 	}
 }
 
-// shut gives it back.
+// shut gives it back, and the answer's header with it.
 func (x *exchange) shut() {
-	if x.sheet != nil {
-		sheets.Put(x.sheet)
-		x.sheet, x.out = nil, nil
+	if x.sheet == nil {
+		return
 	}
+	if len(x.sheet.header) <= mostFields {
+		clear(x.sheet.header)
+		sheets.Put(x.sheet)
+	}
+	x.header, x.sheet, x.out = nil, nil, nil
 }
 
 // call asks the client for the body that it keeps back.
@@ -334,7 +351,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, net.ErrClosed
 	}
 	x.hijacked.Store(true)
-	x.shut()
+	x.sheet, x.out = nil, nil // The handler may go on using the header.
 	ahead := bytes.Clone(c.in[c.r:c.w])
 	in := bufio.NewReaderSize(&replayed{c.nc, ahead}, max(4<<10, len(ahead)))
 	_, _ = in.Peek(len(ahead)) // it is there
@@ -360,7 +377,6 @@ func (x *exchange) finish() then {
 	}
 	_ = x.send(nil) // the connection knows
 	x.writing.Unlock()
-	x.shut()
 	if x.r.MultipartForm != nil {
 		_ = x.r.MultipartForm.RemoveAll() // the system cleans up what is left
 	}
@@ -369,6 +385,7 @@ func (x *exchange) finish() then {
 	}
 	x.endWatch()
 	x.done.Store(true)
+	x.shut()
 	c.blank = 0
 	if x.method == http.MethodPost {
 		c.blank = mostBlank

@@ -30,10 +30,10 @@ func bad(why string) error { return &refused{http.StatusBadRequest, why} }
 var errLong = &refused{http.StatusRequestHeaderFieldsTooLarge, "the header is too long"}
 
 // head reads the next request's line and header, up to and with the empty line that ends it. What it returns is good until the
-// buffer is read again.
-func (c *conn) head() ([]byte, error) {
+// buffer is read again. The first request of a connection has its deadline already.
+func (c *conn) head(first bool) ([]byte, error) {
 	most := c.s.cfg.HeaderBytes + slop
-	for from, waited := 0, false; ; {
+	for from, waited := 0, first; ; {
 		text := c.in[c.r:c.w]
 		if end := headEnd(text, from); end > 0 {
 			c.r += end
