@@ -174,8 +174,8 @@ func (x *exchange) end() {
 
 // leaveBody tells an HTTP/1 server before it writes a header that the rest of the request's body is not
 // its own to read, which it would do to keep the connection. A client that is still sending gets the answer all the
-// same: the server half-closes first, as it does behind a body that is too large, and waits before it closes what holds
-// unread bytes, for a reset would take from the client what it has not read yet.
+// same: the server half-closes first and waits before it closes what holds unread bytes, for a reset would take from the client what
+// it has not read yet. The gateway's own server does so by itself, net/http's as if the body were too large.
 func (x *exchange) leaveBody(h http.Header) {
 	if x.body != nil && !x.body.done.Load() && x.r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}
