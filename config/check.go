@@ -13,7 +13,7 @@ import (
 
 // owned are headers that the gateway itself sets for the upstream or in its answers.
 var owned = []string{
-	"Forwarded", "Gate451-Decision", "Gate451-Notice", "Gate451-Reference", "Gate451-Token", "Link", "Vary", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+	"Forwarded", "Gate451-Decision", "Gate451-Notice", "Gate451-Preview", "Gate451-Reference", "Gate451-Token", "Link", "Vary", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 }
 
 // check reports what no value shows alone. Values that could not be read are zero, and passed by.

@@ -120,6 +120,9 @@ type Refusal struct {
 	Language     string            `yaml:"language" format:"language" default:"en" doc:"Language for buyers who ask for none that there is."`
 	Messages     map[string]string `yaml:"messages" key:"language" format:"file" example:"{de: messages/de.yaml}" doc:"Files with messages, by language. They replace those of the program, or add a language."`
 	Template     string            `yaml:"template" format:"file" example:"refusal.html" doc:"A page of your own, in the language of Go's html/template."`
+
+	PreviewTokenFile string `yaml:"preview_token_file" format:"file" example:"preview.token" doc:"File with the token, of 32 characters or more, with which an auditor sees the refusal as a buyer of another country or at another instant. It must not be readable by everyone. Left out: nobody does."`
+	PreviewToken     Secret
 }
 
 // Colors are those of a page on light screens.

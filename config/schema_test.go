@@ -225,6 +225,9 @@ func TestTheExampleIsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(folder, "preview.token"), []byte(strings.Repeat("s3cret", 6)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(folder, "gateway.yaml")
 	mentioned := map[string]bool{}
 	for _, either := range []string{`  (cert|key)_file: tls\..*\n`, `  acme:\n(    .*\n)*`} { // one of them at a time

@@ -41,10 +41,12 @@ func trimNewline(text []byte) string {
 // secrets reads what the file keeps elsewhere.
 func (w *walker) secrets(c *Config) {
 	w.secret("token_file", "the token", &c.Admin.TokenFile, &c.Admin.Token)
+	w.secret("preview_token_file", "the token", &c.Refusal.PreviewTokenFile, &c.Refusal.PreviewToken)
 	w.secret("secret_file", "the secret", &c.TLS.ACME.SecretFile, &c.TLS.ACME.Secret)
 	w.secret("license_key_file", "the license key", &c.GeoIP.Update.LicenseKeyFile, &c.GeoIP.Update.LicenseKey)
 	w.secret("password_file", "the password", &c.Redis.PasswordFile, &c.Redis.Password)
 	w.secret("sentinel_password_file", "the password", &c.Redis.SentinelPasswordFile, &c.Redis.SentinelPassword)
+	w.checkPreview(c)
 }
 
 // secret reads the file that a key names.
@@ -67,5 +69,22 @@ func (w *walker) secret(key, what string, field *string, into *Secret) {
 	}
 	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
 		w.warnings = append(w.warnings, placed(w.places, w.file, fmt.Sprintf("%s %s can be read by everyone; take that away with chmod o-r", key, show(name)), field))
+	}
+}
+
+// leastPreviewToken is how long the token of an auditor must be, in bytes. Whoever guesses is answered as quickly as anybody else, and
+// no gateway knows of the guesses at another, so that only the number of tokens there could be keeps one safe.
+const leastPreviewToken = 32
+
+// checkPreview reports a token that could be guessed, and one that opens more than it should.
+func (w *walker) checkPreview(c *Config) {
+	switch token := c.Refusal.PreviewToken; {
+	case token == "":
+	case len(token) < leastPreviewToken:
+		w.report(fmt.Sprintf("preview_token_file %s holds %d characters, which could be guessed; write %d or more into it, such as openssl rand -hex 32 prints",
+			show(c.Refusal.PreviewTokenFile), len(token), leastPreviewToken), &c.Refusal.PreviewTokenFile)
+	case token == c.Admin.Token:
+		w.report("refusal.preview_token_file and admin.token_file hold the same token, so that an auditor could do what operators can; write another into one of them",
+			&c.Refusal.PreviewTokenFile)
 	}
 }

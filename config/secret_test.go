@@ -68,6 +68,35 @@ func TestTheTokenIsReadFromItsFile(t *testing.T) {
 	}
 }
 
+func TestATokenForAuditorsCannotBeGuessed(t *testing.T) {
+	t.Parallel()
+	const long = "0123456789abcdef0123456789abcdef"
+	for _, test := range []struct{ preview, admin, err string }{
+		{long, "s3cret", ""},
+		{long[1:], "s3cret", `:4:23: preview_token_file "FILE" holds 31 characters, which could be guessed; write 32 or more into it, such as openssl rand -hex 32 prints`},
+		{long, long, ":4:23: refusal.preview_token_file and admin.token_file hold the same token, so that an auditor could do what operators can; write another into one of them"},
+		{"", "s3cret", `:4:23: preview_token_file "FILE" is empty; write the token into it, such as openssl rand -hex 32 prints`},
+	} {
+		folder := t.TempDir()
+		for name, content := range map[string]string{"p": test.preview, "a": test.admin} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(folder) > longest-5 {
+			t.Skip("the temporary folder's name is too long to be shown")
+		}
+		name := filepath.Join(folder, "gateway.yaml")
+		c, err := Parse(name, []byte(minimal+"refusal:\n  preview_token_file: p\nadmin:\n  token_file: a\n"), nil)
+		switch want := name + strings.ReplaceAll(test.err, "FILE", filepath.Join(folder, "p")); {
+		case test.err != "" && (err == nil || err.Error() != want):
+			t.Errorf("Parse: %v\nwant:  %s", err, want)
+		case test.err == "" && (err != nil || string(c.Refusal.PreviewToken) != long):
+			t.Errorf("%v, %v", c, err)
+		}
+	}
+}
+
 func TestASecretIsNotShown(t *testing.T) {
 	t.Parallel()
 	admin := Admin{Token: "s3cret"}

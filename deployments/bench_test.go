@@ -2,6 +2,7 @@ package deployments_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -21,15 +22,15 @@ import (
 var (
 	benchCases    = []string{"refusal", "1k", "64k", "download", "post", "h2", "new"}
 	benchTitles   = []string{"refusal", "1 KiB", "64 KiB", "download of 100 MiB", "POST of 2 KiB JSON", "1 KiB over TLS and HTTP/2", "1 KiB, a connection each"}
-	benchSubjects = []string{"gate451", "gate451-strict", "nginx", "haproxy", "caddy"}
+	benchSubjects = []string{"gate451", "gate451-strict", "nginx", "haproxy", "caddy", "reverseproxy"}
 )
 
-// bench returns the command that measures, in a folder for its files, and what it will have said.
-func bench(t *testing.T, arguments ...string) (run *exec.Cmd, stdout, stderr *bytes.Buffer) {
+// bench returns a command of the folder bench that measures, with a folder for its files, and what it will have said.
+func bench(t *testing.T, name string, arguments ...string) (run *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
-	run = exec.CommandContext(ctx, "bench/run.sh", arguments...)
+	run = exec.CommandContext(ctx, "bench/"+name, arguments...)
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
 	run.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
@@ -72,13 +73,13 @@ func TestBench(t *testing.T) {
 	t.Parallel()
 	needPeers(t)
 	samples, chart := filepath.Join(t.TempDir(), "samples"), filepath.Join(t.TempDir(), "chart.svg")
-	run, stdout, stderr := bench(t, "--quick", "--seconds", "0.1", "--samples", samples, "--svg", chart)
+	run, stdout, stderr := bench(t, "run.sh", "--quick", "--seconds", "0.1", "--samples", samples, "--svg", chart)
 	if err := run.Run(); err != nil || stderr.Len() != 0 {
 		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
 	}
 	leavesNothing(t, run)
 	report := stdout.String()
-	if !strings.HasPrefix(report, "each of gate451 gate451-strict nginx haproxy caddy refuses an American with 451 and serves a German") {
+	if !strings.HasPrefix(report, "each of gate451 gate451-strict nginx haproxy caddy reverseproxy refuses an American with 451 and serves a German") {
 		t.Errorf("nothing was verified:\n%s", report)
 	}
 	measured := measurements(t, read(t, samples))
@@ -141,11 +142,48 @@ func drawn(t *testing.T, chart string) {
 	}
 }
 
+// TestScale does the same for what grows. The largest policies are left out, which take their time to read.
+func TestScale(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"taskset", "nginx", "h2load", "redis-server"} {
+		need(t, name, "")
+	}
+	run, stdout, stderr := bench(t, "scale.sh", "--quick", "--cases", "countries,connections,idle,replicas")
+	if err := run.Run(); err != nil || stderr.Len() != 0 {
+		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
+	}
+	leavesNothing(t, run)
+	for kind, want := range map[string]int{"countries: a refusal, ": 3, "connections: 1 KiB, ": 4, "idle: 1 KiB ": 3, "replicas: a refusal ": 3} {
+		lines := regexp.MustCompile(`(?m)^`+kind+`.* +\d+\.\d +\d+\.\d$`).FindAllString(stdout.String(), -1)
+		if len(lines) != want {
+			t.Errorf("%d lines of %q:\n%s", len(lines), kind, stdout)
+		}
+	}
+}
+
+// TestProfile: what is measured for the compiler is a profile, in which the gateway itself is seen.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"openssl", "taskset", "nginx", "h2load"} {
+		need(t, name, "")
+	}
+	profile := filepath.Join(t.TempDir(), "default.pgo")
+	run, stdout, stderr := bench(t, "profile.sh", "--seconds", "0.5", "--out", profile)
+	if err := run.Run(); err != nil || stderr.Len() != 0 {
+		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
+	}
+	leavesNothing(t, run)
+	top, err := exec.Command("go", "tool", "pprof", "-top", "-cum", profile).Output()
+	if err != nil || !bytes.Contains(top, []byte("gate451/gateway.")) {
+		t.Errorf("%v\n%s", err, top)
+	}
+}
+
 // TestBenchIsInterrupted: whoever has seen enough need not wait for a measurement to end, and leaves nothing behind.
 func TestBenchIsInterrupted(t *testing.T) {
 	t.Parallel()
 	needPeers(t)
-	run, _, stderr := bench(t, "--seconds", "9999", "--cases", "refusal", "--peers", "nginx")
+	run, _, stderr := bench(t, "run.sh", "--seconds", "9999", "--cases", "refusal", "--peers", "nginx")
 	told, write := io.Pipe()
 	run.Stdout = write
 	if err := run.Start(); err != nil {
@@ -171,17 +209,19 @@ func TestBenchIsInterrupted(t *testing.T) {
 // TestPageOfTheBench: the options that the page shows are those that there are.
 func TestPageOfTheBench(t *testing.T) {
 	t.Parallel()
-	run, stdout, _ := bench(t, "--help")
-	if err := run.Run(); err != nil {
-		t.Fatal(err)
-	}
-	commands := regexp.MustCompile(`(?m)^    deployments/bench/run\.sh( .*)?$`).FindAllString(read(t, "bench/README.md"), -1)
-	if len(commands) != 3 {
-		t.Fatalf("the page shows %d commands", len(commands))
-	}
-	for _, option := range regexp.MustCompile(`--[a-z]+`).FindAllString(strings.Join(commands, "\n"), -1) {
-		if !strings.Contains(stdout.String(), "\n  "+option+" ") {
-			t.Errorf("there is no option %s", option)
+	for script, shown := range map[string]int{"run.sh": 3, "scale.sh": 1, "profile.sh": 1} {
+		run, stdout, _ := bench(t, script, "--help")
+		if err := run.Run(); err != nil {
+			t.Fatal(err)
+		}
+		commands := regexp.MustCompile(`(?m)^    deployments/bench/`+regexp.QuoteMeta(script)+`( .*)?$`).FindAllString(read(t, "bench/README.md"), -1)
+		if len(commands) != shown {
+			t.Errorf("the page shows %d commands of %s", len(commands), script)
+		}
+		for _, option := range regexp.MustCompile(`--[a-z]+`).FindAllString(strings.Join(commands, "\n"), -1) {
+			if !strings.Contains(stdout.String(), "\n  "+option+" ") {
+				t.Errorf("%s has no option %s", script, option)
+			}
 		}
 	}
 }
@@ -190,18 +230,23 @@ func TestPageOfTheBench(t *testing.T) {
 func TestBenchSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		arguments, variable, want string
-		code                      int
+		script, arguments, variable, want string
+		code                              int
 	}{
 		{arguments: "--cases refusal,2k", code: 2, want: `there is no "2k"; expected some of refusal 1k 64k download post h2 new`},
 		{arguments: "--peers ,", code: 2, want: "an empty list; expected some of nginx haproxy caddy"},
 		{arguments: "--rounds 0", code: 2, want: "--rounds 0; expected a number from 1 to 9999"},
 		{arguments: "--seconds 0.0", code: 2, want: "--seconds 0.0; expected a number such as 5 or 0.5"},
 		{arguments: "--svg", code: 2, want: "--svg is no option, or lacks its value"},
+		{script: "scale.sh", arguments: "--cases refusal", code: 2, want: `there is no "refusal"; expected some of rules skus countries connections idle replicas`},
+		{script: "scale.sh", arguments: "--rounds", code: 2, want: "--rounds is no option, or lacks its value; see scale.sh --help"},
+		{script: "scale.sh", arguments: "--fast yes", code: 2, want: "there is no option --fast"},
+		{script: "profile.sh", arguments: "--seconds 0", code: 2, want: "--seconds 0; expected a number such as 5 or 0.5"},
+		{script: "profile.sh", arguments: "--fast yes", code: 2, want: "there is no option --fast"},
 		{arguments: "--fast yes", code: 2, want: "there is no option --fast"},
 		{arguments: "--quick", variable: "GEOIP2_MODULE=/nowhere", code: 1, want: "libnginx-mod-http-geoip2; on Debian: apt-get install --no-install-recommends "},
 	} {
-		run, stdout, stderr := bench(t, strings.Fields(c.arguments)...)
+		run, stdout, stderr := bench(t, cmp.Or(c.script, "run.sh"), strings.Fields(c.arguments)...)
 		if c.variable != "" {
 			run.Env = append([]string{c.variable}, run.Env...)
 		}

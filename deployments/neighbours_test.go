@@ -61,7 +61,7 @@ func TestTraefik(t *testing.T) {
 		}
 	}
 	f := c.HTTP.Middlewares["gate451"].ForwardAuth
-	if f == nil || f.Address != "http://127.0.0.1:9452/forward-auth" || f.TrustForwardHeader || !f.ForwardBody || !slices.Equal(f.AuthResponseHeaders, []string{"X-Country-Code", "Gate451-Decision", "Gate451-Notice", "Gate451-Token"}) {
+	if f == nil || f.Address != "http://127.0.0.1:9452/forward-auth" || f.TrustForwardHeader || !f.ForwardBody || !slices.Equal(f.AuthResponseHeaders, []string{"X-Country-Code", "Gate451-Decision", "Gate451-Notice", "Gate451-Token", "Gate451-Preview"}) {
 		t.Errorf("forwardAuth: %+v", f)
 	}
 	removed := map[string]bool{}

@@ -20,10 +20,11 @@ func TestPagesOfTasks(t *testing.T) {
 	t.Parallel()
 	need(t, "curl", "")
 	need(t, "wget", "")
+	need(t, "openssl", "")
 	program := buildProgram(t)
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shop") }))
 	t.Cleanup(shop.Close)
-	for _, page := range []string{"SHOP.md", "CLOUDFLARE.md", "UPDATES.md", "WRONG.md", "TRACING.md", "STEPS.md"} {
+	for _, page := range []string{"SHOP.md", "CLOUDFLARE.md", "UPDATES.md", "WRONG.md", "TRACING.md", "STEPS.md", "AUDIT.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

@@ -28,7 +28,7 @@ type carts struct {
 
 // asks reports whether the decision about a request hangs on what is in a cart: whether it would pass if there were nothing in it,
 // or if that were exempt. What is blocked whatever the answer is needs none.
-func (j *judgement) asks(now time.Time) bool {
+func (j *judgement) asks(from *rules.Origin, at time.Time) bool {
 	asks := false
 	for i, carrier := range j.carriers {
 		if c := &j.request.Carried[i]; carrier.Asks(c) {
@@ -38,7 +38,7 @@ func (j *judgement) asks(now time.Time) bool {
 	if !asks {
 		return false
 	}
-	empty := j.policy.Decide(&j.request, &j.origin, now)
+	empty := j.policy.Decide(&j.request, from, at)
 	for i := range j.request.Carried {
 		j.request.Carried[i].Answered = false // nobody has been asked yet
 	}

@@ -146,22 +146,6 @@ func (t *trial) policy(cases, file string) (*tried, error) {
 // Policy returns the policy in force.
 func (e *Enforcer) Policy() *rules.Policy { return e.policy.current.Load() }
 
-// NewPolicyEnforcer makes what decides by a policy's file, to ask it questions. The file takes the place of the configuration's own;
-// no configuration is one that says nothing more.
-func NewPolicyEnforcer(cfg *config.Config, policy string, opts Options) (*Enforcer, error) {
-	if cfg == nil {
-		var err error
-		if cfg, err = config.Parse("default", []byte("routes: [{hosts: [\"*\"], upstreams: [\"http://127.0.0.1:1\"]}]\npolicy: policy.yaml\n"), nil); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := os.Stat(policy); err != nil {
-		return nil, fmt.Errorf("%w; name a readable policy file", err)
-	}
-	cfg.Policy = policy
-	return NewEnforcer(cfg, opts)
-}
-
 // questionOfCase is what a case asks.
 func questionOfCase(c *rules.Case) Question {
 	q := Question{IP: c.From.IP, URL: c.URL, Method: c.Method, Header: http.Header{}, At: c.At, From: c.From.Stated}

@@ -24,6 +24,10 @@ func TestWithoutAnAuthority(t *testing.T) {
 	if a := g.admin(t, http.MethodGet, "/readyz"); a.StatusCode != 503 || a.text != "no certificate for shop.example\n" {
 		t.Errorf("readyz: %d %q", a.StatusCode, a.text)
 	}
+	const worry = "No certificate has been issued for shop.example yet"
+	if a := g.admin(t, http.MethodGet, "/"); a.StatusCode != 200 || !strings.Contains(a.text, worry) {
+		t.Errorf("the console: %d, without %q", a.StatusCode, worry)
+	}
 	if a := g.admin(t, http.MethodGet, "/healthz"); a.StatusCode != 200 {
 		t.Errorf("healthz: %d", a.StatusCode)
 	}

@@ -57,6 +57,11 @@ func (g operated) State() console.State {
 		expires, trouble := g.certs.state()
 		s.Certificate = &console.Certificate{Expires: expires, Trouble: trouble}
 	}
+	if g.issued != nil {
+		for _, cert := range g.issued.Certificates() {
+			s.Issued = append(s.Issued, console.Issued{Host: cert.Host, Expires: cert.NotAfter})
+		}
+	}
 	if g.recorder != nil {
 		e, c := g.recorder.evidence.Stats(), &g.cfg.Evidence
 		s.Evidence = &console.Evidence{

@@ -12,6 +12,8 @@
 //	evidence   writes it down, before anything is answered
 //	refusal    answers 451 where they may not, and the upstream learns nothing of it; a client whose persisted query
 //	           lacks only its document is asked for that
+//	look       shows an auditor who has the token what a buyer elsewhere, or at another instant, is refused; of what has passed
+//	           until here it can stop a request, and let none by
 //	forward    finds the route of the host (421 if there is none) and hands the request to upstream
 //
 // A proxy in front that asks before it forwards (forward_auth) describes a request, which goes the same way from Enforce on: it is

@@ -35,6 +35,7 @@ type Enforcer struct {
 	recorder *recorder     // nil without evidence
 	fleet    *fleet.Fleet  // nil without Redis
 	latest   *console.Feed // nil where nobody looks
+	previews previews      // what auditors need to be shown any
 	troubles sync.Map      // of the databases that could not be loaded again, by name
 	refusals *refusal.Writer
 	random   io.Reader
@@ -42,7 +43,7 @@ type Enforcer struct {
 	// judged, if not nil, is told of every judgement before it is acted upon.
 	judged func(echo.Context, *judgement)
 
-	private, unusable firstTime
+	private, unusable, guessed firstTime
 }
 
 // NewEnforcer loads the policy, its catalogues and the databases that the configuration names. Its error says everything that is
@@ -56,6 +57,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
+	e.previews = newPreviews(string(cfg.Refusal.PreviewToken))
 	e.goods = goods.Options{MostBytes: cfg.Limits.ReadBytes, Documents: goods.NewDocuments(), Decoders: new(goods.Decoders)}
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
@@ -119,6 +121,7 @@ func DecisionOf(c echo.Context) (d *rules.Decision, ok bool) {
 func Enforce(e *Enforcer) echo.MiddlewareFunc {
 	tell := func(c echo.Context, o *outcome) { e.tell(c.Response(), c.Request(), o) }
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		next = e.orPreviewPage(next)
 		return func(c echo.Context) error { return e.enforce(c, next, tell) }
 	}
 }
@@ -128,6 +131,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	j := e.pool.Get().(*judgement)
 	defer e.pool.Put(j)
 	start := time.Now()
+	j.asking = e.previews.take(c.Request().Header)
 	if err := e.judge.judge(c.Response().Writer, c.Request(), j); err != nil {
 		tell(c, e.reject(err))
 		return nil
@@ -144,7 +148,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	}
 	var err error
 	if recorded {
-		err = e.recorder.record(c.Request(), j)
+		err = e.recorder.record(c.Request(), j, false)
 	}
 	e.showLatest(c.Request(), j, recorded, err)
 	if err != nil {
@@ -155,6 +159,10 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	if j.decision.Verdict == rules.Block {
 		e.logRefusal(c.Request(), j)
 		tell(c, j.refused(c.Request()))
+		return nil
+	}
+	if o := e.look(c, j); o != nil {
+		tell(c, o)
 		return nil
 	}
 	c.Set(contextKey, j)
@@ -176,9 +184,14 @@ func (e *Enforcer) reject(err error) *outcome {
 // patience is how long a client that has its answer may go on sending a body before the connection is cut.
 const patience = 5 * time.Second
 
-// short answers with nothing but the status in words, and closes the connection, because whoever sends something that is
-// answered so may have more to say behind it.
+// short answers with nothing but the status in words.
 func short(w http.ResponseWriter, r *http.Request, status int) {
+	brief(w, r, status, http.StatusText(status))
+}
+
+// brief answers with a line of text, and closes the connection, because whoever sends something that is answered so may have more
+// to say behind it.
+func brief(w http.ResponseWriter, r *http.Request, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -189,7 +202,7 @@ func short(w http.ResponseWriter, r *http.Request, status int) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, http.StatusText(status)+"\n") // a client that is gone needs no answer, and to HEAD the server sends none
+	_, _ = io.WriteString(w, text+"\n") // a client that is gone needs no answer, and to HEAD the server sends none
 }
 
 // wonder tells the operator, once each, what looks like a missing word in the configuration.

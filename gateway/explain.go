@@ -14,6 +14,7 @@ import (
 
 	"gate451/gateway/canonical"
 	"gate451/gateway/geoip"
+	"gate451/gateway/refusal"
 	"gate451/gateway/upstream"
 	"gate451/rules"
 )
@@ -107,6 +108,7 @@ type Account struct {
 	whereabouts geoip.Report
 	explanation rules.Explanation
 	routes      *routes // nil where there are none, as in another Echo program
+	words       *refusal.Writer
 }
 
 // ParseInstant reads an RFC 3339 instant, or a date or local time in the zone of the policy in force.
@@ -121,7 +123,7 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{question: q, request: r, zone: e.policy.current.Load().Zone()}
+	a := &Account{question: q, request: r, zone: e.policy.current.Load().Zone(), words: e.refusals}
 	if len(e.cfg.Routes) > 0 {
 		if a.routes, err = newRoutes(e.cfg, func(string) upstream.Options { return upstream.Options{Logger: slog.New(slog.DiscardHandler)} }); err != nil {
 			return nil, err

@@ -119,7 +119,8 @@ func (g *Gateway) forward(c echo.Context) error {
 func (g *Gateway) meta(r *http.Request, j *judgement) upstream.Meta {
 	return upstream.Meta{
 		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, Country: j.origin.Country.String(),
-		Decision: decisionHeader(&j.decision), Notice: noticeHeader(&j.decision, j.policy), PrivateCache: g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
+		Decision: decisionHeader(&j.decision), Notice: noticeHeader(&j.decision, j.policy, g.refusals, r.Header),
+		PrivateCache: j.previewed || g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
 	}
 }
 

@@ -92,7 +92,8 @@ func (g *Gateway) ask(c echo.Context, describe func(*http.Request) (*http.Reques
 
 // permit tells the proxy in front to forward, and what it is to tell the upstream and the buyer.
 func (g *Gateway) permit(c echo.Context, tell func(echo.Context, *outcome)) error {
-	j, _ := c.Get(contextKey).(*judgement) // Enforce has put it there, or permit is not reached
+	j, _ := c.Get(contextKey).(*judgement)   // Enforce has put it there, or permit is not reached
+	c.Response().Header().Del(previewHeader) // some proxies would tell the shop
 	if c.Response().Writer.(*exchange).route == nil {
 		g.metrics.rejected.WithLabelValues("unknown_host").Inc()
 		tell(c, &outcome{Status: http.StatusMisdirectedRequest})

@@ -44,6 +44,8 @@ type judgement struct {
 	reference string        // of a refusal or a record; what it was for another request otherwise
 	waited    time.Duration // for a shop's answer
 	told      told
+	asking    asking
+	previewed bool // it passes under a preview
 }
 
 // told is what a buyer is told who is refused, kept with the judgement so that a refusal makes none of it anew.
@@ -67,18 +69,24 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.origin = w.places.Locate(j.client.Addr, now)
 	}
 	j.origin.Token = tokenOf(r.Header)
-	j.policy = w.policy.current.Load()
+	j.policy, j.previewed = w.policy.current.Load(), false
+	w.decide(rw, r, j, &j.origin, now)
+	return nil
+}
+
+// decide comes to a decision about the request of a judgement, as if it came from an origin at an instant. What of the body is read
+// for that is put back, whoever else has read it before.
+func (w *judge) decide(rw http.ResponseWriter, r *http.Request, j *judgement, from *rules.Origin, at time.Time) {
 	j.request.Carried = nil
-	if j.carriers = j.policy.Wanted(&j.request, &j.origin, now, j.carriers[:0]); len(j.carriers) > 0 {
+	if j.carriers = j.policy.Wanted(&j.request, from, at, j.carriers[:0]); len(j.carriers) > 0 {
 		j.request.Carried = goods.Read(rw, r, j.request.Paths, j.carriers, w.goods)
 	}
-	j.decision, j.waited = j.policy.Decide(&j.request, &j.origin, now), 0
-	if w.carts != nil && j.asks(now) {
+	j.decision, j.waited = j.policy.Decide(&j.request, from, at), 0
+	if w.carts != nil && j.asks(from, at) {
 		w.carts.ask(r, j)
-		j.decision = j.policy.Decide(&j.request, &j.origin, now)
+		j.decision = j.policy.Decide(&j.request, from, at)
 	}
-	j.unsent = j.lacksDocument(now)
-	return nil
+	j.unsent = j.lacksDocument(from, at)
 }
 
 // scheme is how the buyer came: what the connection says or, where a trusted proxy stands in front, what that

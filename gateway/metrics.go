@@ -19,6 +19,7 @@ import (
 type metrics struct {
 	decisions        *prometheus.CounterVec
 	notices          *prometheus.CounterVec
+	previews         *prometheus.CounterVec
 	decisionDuration prometheus.Histogram
 	requests         *prometheus.CounterVec
 	requestDuration  *prometheus.HistogramVec
@@ -66,6 +67,8 @@ func newMetrics(r prometheus.Registerer, build Build) *metrics {
 			"verdict", "reason", "rule", "activity", "country", "mode"),
 		notices: counter("notices_total", "Requests that passed with a Gate451-Notice, by the rule that will refuse them.",
 			"rule", "activity", "country"),
+		previews: counter("previews_total", "Previews that auditors asked for, by what came of them: block or allow, wrong_token or unclear. None is among the decisions.",
+			"result"),
 		decisionDuration: histogram("decision_duration_seconds", "Time to judge a request.",
 			[]float64{.000001, .0000025, .000005, .00001, .000025, .00005, .0001, .00025, .001, .01}).WithLabelValues().(prometheus.Histogram),
 		requests:         counter("http_requests_total", "Requests answered, by route, method and status code.", "route", "method", "code"),

@@ -89,10 +89,13 @@ func TestNeighbours(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shop := newTill(t)
-			n := startNeighbour(t, name, false, neighbourSetup(neighbourPolicy, shop.url))
+			s := neighbourSetup(neighbourPolicy, shop.url)
+			s.config, s.files = s.config+withPreviews, previewFile
+			n := startNeighbour(t, name, false, s)
 			n.checkRefusals(t, shop)
 			n.checkPassing(t, shop)
 			n.checkNoticesAndTokens(t, shop)
+			n.checkPreviews(t, shop)
 			n.checkWithheld(t, shop)
 			n.checkBodies(t, shop)
 			n.checkFailsClosed(t, shop)
@@ -250,6 +253,35 @@ func (n *neighbour) checkNoticesAndTokens(t *testing.T, shop *till) {
 		for _, r := range asked {
 			if told := strings.Join(r.Header["Gate451-Notice"], "|"); told != c.notice || r.Header["Gate451-Token"] != nil {
 				t.Errorf("%s from %s: the shop is told %s, and %q", c.path, c.own, told, r.Header["Gate451-Token"])
+			}
+		}
+	}
+}
+
+// checkPreviews shows that an auditor sees the refusal through the proxy, and that the shop learns of nothing.
+func (n *neighbour) checkPreviews(t *testing.T, shop *till) {
+	for _, c := range []struct {
+		own, path string
+		asked     []string
+		status    int
+	}{
+		{loopbackGerman, "/cart", previewed("country=US"), 451},
+		{loopbackGerman, "/cart", previewed("country=US; at=2024-07-19"), 200},
+		{loopbackGerman, "/about", previewed("country=US"), 200},
+		{loopbackGerman, "/cart", []string{"Gate451-Preview", "country=US; token=spoofed"}, 403},
+		{loopbackGerman, "/about", append(previewed("country=US"), previewed("country=DE")...), 403},
+		{loopbackGerman, "/cart", []string{"Gate451-Preview", ""}, 200},
+		{loopbackGerman, "/cart", []string{"Gate451_Preview", "country=US; token=" + previewToken}, 200},
+		{loopbackAmerican, "/cart", previewed("country=DE"), 451},
+	} {
+		a := exchange(t, buyer(t, c.own, n.address), "GET", "http://shop.example"+c.path, nil, c.asked...)
+		asked := shop.take()
+		if told := a.Header.Get("Gate451-Preview"); a.StatusCode != c.status || len(asked) != map[int]int{200: 1}[c.status] || strings.HasPrefix(told, "block; country=US;") != (c.status == 451 && c.own == loopbackGerman) {
+			t.Errorf("%s from %s with %q: %d, told %s, the shop was asked %d times", c.path, c.own, c.asked, a.StatusCode, told, len(asked))
+		}
+		for _, r := range asked {
+			if text := fmt.Sprint(r.Header); strings.Contains(strings.ToLower(text), "preview") || strings.Contains(text, previewToken) {
+				t.Errorf("the shop is told %s", text)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 const mostNoticed = 3
 
 // noticeHeader tells the upstream and the browser of the rule that will block such a request: its id, the instant at which it
-// begins, and a sentence for people. It is an item of RFC 9651 with parameters; the sentence is a display string, which
-// decodeURIComponent and rawurldecode read. It is empty if there is no such rule.
-func noticeHeader(d *rules.Decision, policy *rules.Policy) string {
+// begins, and a sentence for people, in the language that the request asks for. It is an item of RFC 9651 with parameters; the sentence
+// is a display string, which decodeURIComponent and rawurldecode read. It is empty if there is no such rule.
+func noticeHeader(d *rules.Decision, policy *rules.Policy, words *refusal.Writer, h http.Header) string {
 	if d.Notice == nil {
 		return ""
 	}
@@ -26,10 +27,12 @@ func noticeHeader(d *rules.Decision, policy *rules.Policy) string {
 			products = append(products, policy.Title(product))
 		}
 	}
-	value := `"` + d.Notice.ID + `"; from="` + from.Format(time.RFC3339Nano) + `"`     // an id needs no escapes
-	if sentence, err := refusal.Notice(d.Notice.Refusal, products, from); err == nil { // always: a test reads the words
-		value += "; text=" + displayString(sentence)
+	sentence, language := words.Notice(h, d.Notice.Refusal, products, from)
+	value := `"` + d.Notice.ID + `"; from="` + from.Format(time.RFC3339Nano) + `"` // an id needs no escapes
+	if language != "en" {
+		value += `; lang="` + language + `"`
 	}
+	value += "; text=" + displayString(sentence)
 	return value
 }
 

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"gate451/gateway/refusal"
 	"gate451/rules"
 )
 
@@ -38,13 +40,23 @@ func TestNoticeNamesAFewProducts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	words, err := refusal.New(refusal.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for country, want := range map[string]string{
 		"US": `"few"; from="2025-07-01T12:30:00+02:00"; text=%"From 1 July 2025, 12:30 CEST (UTC+02:00): For legal compliance purposes, a products and B%c3%bccher und mehr cannot be obtained from your country."`,
 		"CA": `"many"; from="2025-07-01T00:00:00+02:00"; text=%"From 1 July 2025, 00:00 CEST (UTC+02:00): For legal compliance purposes, these products cannot be updated from your country."`,
 		"DE": "",
 	} {
 		d := p.Decide(&rules.Request{Paths: []string{"/cart"}}, &rules.Origin{Country: rules.CountryOf(country), Client: netip.MustParseAddr("192.0.2.1")}, time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
-		if got := noticeHeader(&d, p); got != want {
+		if country == "US" {
+			const german = `"few"; from="2025-07-01T12:30:00+02:00"; lang="de"; text=%"Ab 1. Juli 2025, 12:30 Uhr CEST (UTC+02:00): Aus rechtlichen Gr%c3%bcnden k%c3%b6nnen Produkte von a und B%c3%bccher und mehr aus Ihrem Land nicht bezogen werden."`
+			if got := noticeHeader(&d, p, words, http.Header{"Accept-Language": {"de-CH, fr;q=0.5"}}); got != german {
+				t.Errorf("got %s, want %s", got, german)
+			}
+		}
+		if got := noticeHeader(&d, p, words, nil); got != want {
 			t.Errorf("%s: got %s, want %s", country, got, want)
 		}
 	}

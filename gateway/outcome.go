@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -23,10 +24,17 @@ type outcome struct {
 	Zone   string `json:"zone,omitempty"`
 	// Document is the reference of a request that lacks only the document of its persisted query, which is then asked for.
 	Document string `json:"document,omitempty"`
+	// Text is said beside a status that does not say it all; empty where it does.
+	Text string `json:"text,omitempty"`
+	// Preview is what an auditor is told of a refusal that no buyer gets; empty for one that was in earnest.
+	Preview string `json:"preview,omitempty"`
 }
 
 // tell answers a request that does not pass.
 func (e *Enforcer) tell(w http.ResponseWriter, r *http.Request, o *outcome) {
+	if o.Preview != "" {
+		w.Header().Set(previewHeader, o.Preview)
+	}
 	switch {
 	case o.Refusal != nil:
 		r.URL.Scheme = o.Scheme
@@ -38,7 +46,7 @@ func (e *Enforcer) tell(w http.ResponseWriter, r *http.Request, o *outcome) {
 		if o.Status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "5")
 		}
-		short(w, r, o.Status)
+		brief(w, r, o.Status, cmp.Or(o.Text, http.StatusText(o.Status)))
 	}
 }
 

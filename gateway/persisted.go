@@ -13,14 +13,14 @@ import (
 // lacksDocument reports whether the decision blocks for nothing but a document that the request names and does not hold: it
 // would be another one if the document did nothing that a rule is about. Automatic persisted queries begin so, and their
 // clients send the document when they are told that it is not known.
-func (j *judgement) lacksDocument(now time.Time) bool {
+func (j *judgement) lacksDocument(from *rules.Origin, at time.Time) bool {
 	unsent := func(c rules.Carried) bool { return c.Unsent }
 	if j.decision.Verdict != rules.Block || !slices.ContainsFunc(j.request.Carried, unsent) {
 		return false
 	}
 	others := j.request
 	others.Carried = slices.DeleteFunc(slices.Clone(others.Carried), unsent)
-	d := j.policy.Decide(&others, &j.origin, now)
+	d := j.policy.Decide(&others, from, at)
 	return d.Verdict == rules.Allow
 }
 

@@ -252,7 +252,7 @@ func (a *Account) verdictSteps() []Step {
 	for s := range d.Shadows {
 		steps = append(steps, Step{"shadow", s.Rule.ID + " would block: " + s.Reason.String()})
 	}
-	if notice := noticeHeader(d, a.policy); notice != "" {
+	if notice := noticeHeader(d, a.policy, a.words, a.request.Header); notice != "" {
 		steps = append(steps, Step{"notice", notice})
 	}
 	text := "ALLOW"

@@ -152,9 +152,6 @@ func (c *caseReader) request(n ast.Node, into *Case) {
 	}
 }
 
-// unknownPlace is what a case writes for the country of somebody who could be anywhere.
-const unknownPlace = "unknown"
-
 func (c *caseReader) from(n ast.Node) (from CaseOrigin) {
 	v := c.keys(n, "from", []string{"ip", "country", "subdivisions", "is"})
 	if len(v) == 0 {

@@ -59,6 +59,26 @@ func parsePlace(text string, jurisdictions map[string][]string) ([]string, error
 	return nil, err
 }
 
+// unknownPlace is what is written for the country of somebody who could be anywhere.
+const unknownPlace = "unknown"
+
+// OriginIn returns an origin of which nothing is known but the place: a country by its ISO 3166-1 code, a part of one by its
+// ISO 3166-2 code, such as UA-43, or unknown. The error says what would be right.
+func OriginIn(place string) (Origin, error) {
+	if place == unknownPlace {
+		return Origin{}, nil
+	}
+	codes, err := parsePlace(place, nil)
+	if err != nil {
+		return Origin{}, err
+	}
+	from := Origin{Country: CountryOf(codes[0][:2])}
+	if len(codes[0]) > 2 {
+		from.Subdivisions = codes
+	}
+	return from, nil
+}
+
 // missingTerritories returns the U.S. territories that a list of codes with the United States leaves out.
 func missingTerritories(codes []string) []string {
 	return slices.DeleteFunc(slices.Clone(usTerritories), func(code string) bool { return slices.Contains(codes, code) })

@@ -33,6 +33,29 @@ func TestBuiltInJurisdictions(t *testing.T) {
 	}
 }
 
+func TestOriginIn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		place, country string
+		parts          []string
+		err            string
+	}{
+		{"US", "US", nil, ""},
+		{"pr", "PR", nil, ""},
+		{"ua-43", "UA", []string{"UA-43"}, ""},
+		{"unknown", "", nil, ""},
+		{"XX", "", nil, `unknown country "XX"; expected an ISO 3166-1 code of two letters, such as DE`},
+		{"USA", "", nil, `unknown country "USA"; the United States is US`},
+		{"us-jurisdiction", "", nil, `unknown country "us-jurisdiction"; expected an ISO 3166-1 code of two letters, such as DE`},
+		{"", "", nil, `unknown country ""; expected an ISO 3166-1 code of two letters, such as DE`},
+	} {
+		got, err := OriginIn(c.place)
+		if (err == nil) != (c.err == "") || err != nil && err.Error() != c.err || got.Country.String() != c.country || !slices.Equal(got.Subdivisions, c.parts) {
+			t.Errorf("%q is %v %v, %v", c.place, got.Country, got.Subdivisions, err)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `version: 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# How much does a request cost the gateway, and how much does it cost nginx, HAProxy and Caddy, which are asked for the same?
+# How much does a request cost the gateway, and how much does it cost nginx, HAProxy, Caddy and the reverse proxy of Go's own
+# library, which are asked for the same?
 # README.md here says what is compared, and how to read what this prints.
 set -euo pipefail
 
@@ -11,7 +12,7 @@ usage: run.sh [--quick] [--rounds N] [--seconds N] [--cases A,B] [--peers A,B] [
   --rounds N      how often each is measured, by turns (default 5)
   --seconds N     how long a measurement takes, 0.1 or more (default 5)
   --cases A,B     of refusal, 1k, 64k, download, post, h2, new (default all of them)
-  --peers A,B     of nginx, haproxy, caddy (default all of them)
+  --peers A,B     of nginx, haproxy, caddy, reverseproxy (default all of them)
   --samples FILE  where every single measurement is written
   --svg FILE      where a chart is written
 
@@ -20,21 +21,11 @@ the first two that this process may use. GEOIP2_MODULE names nginx's module wher
 TEXT
 }
 
-ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy SAMPLES='' SVG=''
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=SCRIPTDIR/parts.sh
+source "$HERE/parts.sh"
 
-wrong() {
-	echo "run.sh: $1" >&2
-	exit 2
-}
-
-# among LIST WORDS... fails unless each word of a list with commas is one of the words.
-among() {
-	local word
-	for word in ${1//,/ }; do
-		[[ " ${*:2} " == *" $word "* ]] || wrong "there is no \"$word\"; expected some of ${*:2}, with commas between"
-	done
-	[[ -n ${1//,/} ]] || wrong "an empty list; expected some of ${*:2}, with commas between"
-}
+ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy,reverseproxy SAMPLES='' SVG=''
 
 while (($# > 0)); do
 	case $1 in
@@ -57,163 +48,20 @@ while (($# > 0)); do
 	esac
 	shift 2
 done
-[[ $ROUNDS =~ ^[1-9][0-9]{0,3}$ ]] || wrong "--rounds $ROUNDS; expected a number from 1 to 9999"
-[[ $SECONDS_EACH =~ ^[0-9]{1,4}(\.[0-9])?$ && ! $SECONDS_EACH =~ ^0+(\.0)?$ ]] || wrong "--seconds $SECONDS_EACH; expected a number such as 5 or 0.5"
+measurable
 among "$CASES" refusal 1k 64k download post h2 new
-among "$PEERS" nginx haproxy caddy
+among "$PEERS" nginx haproxy caddy reverseproxy
 
-export LC_ALL=C GOTOOLCHAIN=auto # figures have a point
-export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
-HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 MODULE=${GEOIP2_MODULE:-/usr/lib/nginx/modules/ngx_http_geoip2_module.so}
-AMERICAN=50.114.0.1 GERMAN=85.214.132.117
 CONNECTIONS=64 # that are kept busy, for the throughput
 RATE=500       # requests a second, for the latency
 
-# missing prints the Debian packages of what is not installed. It installs nothing.
-missing() {
-	local need
-	for need in curl=curl openssl=openssl taskset=util-linux nginx=nginx h2load=nghttp2-client wrk=wrk "$MODULE=libnginx-mod-http-geoip2" haproxy=haproxy caddy=caddy; do
-		case $need in
-		haproxy=* | caddy=* | /*) # asked for with the peer only
-			local peer=${need%%=*}
-			[[ $peer == /* ]] && peer=nginx
-			[[ ,$PEERS, == *,$peer,* ]] || continue
-			;;
-		esac
-		case $need in
-		/*) [[ -e ${need%%=*} ]] || echo "${need#*=}" ;;
-		*) [[ -n $(type -P "${need%%=*}") ]] || echo "${need#*=}" ;;
-		esac
-	done
-}
-
-mapfile -t lacking < <(missing)
-if ((${#lacking[@]} > 0)); then
-	echo "run.sh: not installed: ${lacking[*]}; on Debian: apt-get install --no-install-recommends ${lacking[*]}" >&2
-	exit 1
-fi
-[[ -n $(type -P go) ]] || wrong "go is not installed; install Go 1.26 or later"
-
-# The cores that this process may use, one a line.
-cores() {
-	taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | while IFS=- read -r from to; do seq "$from" "${to:-$from}"; done
-}
-
-mapfile -t may < <(cores)
-PROXY_CPU=${PROXY_CPU:-${may[0]}}
-LOAD_CPU=${LOAD_CPU:-${may[1]:-}}
-[[ -n $LOAD_CPU ]] || wrong "there is one core only; two are needed, one for the proxy and one for the load and the upstream"
-
-work=$(mktemp -d)
-chmod 755 "$work"
-started=() loading=''
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-# finish ends what was started here, whichever way this ends, and takes its files away.
-finish() {
-	local status=$? pid
-	[[ -z $loading ]] || started+=("$loading")
-	for pid in "${started[@]}"; do
-		kill "$pid" 2>>"$work/ended" || true
-	done
-	for pid in "${started[@]}"; do
-		wait "$pid" 2>>"$work/ended" || true
-	done
-	rm -rf "$work"
-	exit "$status"
-}
-
-fail() {
-	echo "run.sh: $1" >&2
-	[[ -z ${2:-} ]] || tail -n 20 "$2" >&2
-	exit 1
-}
-
-# free_port sets port to one below those that the system hands out, that nothing listens on and none here was given.
-given=' '
-free_port() {
-	while port=$((20000 + RANDOM % 12000)) && { [[ $given == *" $port "* ]] || (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>>"$work/refused"; }; do :; done
-	given+="$port "
-}
-
-declare -A pid http https
-
-# start NAME CORE COMMAND... runs a part on a core until this ends.
-start() {
-	taskset -c "$2" "${@:3}" >"$work/$1.log" 2>&1 </dev/null &
-	pid[$1]=$!
-	started+=("$!")
-}
-
-# listening NAME PORT waits until a part listens.
-listening() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		(exec 3<>"/dev/tcp/127.0.0.1/$2") 2>>"$work/refused" && return
-		kill -0 "${pid[$1]}" 2>>"$work/ended" || break
-		sleep 0.1
-	done
-	fail "$1 does not listen; it said:" "$work/$1.log"
-}
-
-# fill FILE NAME VALUE... writes a configuration with what stands for its @NAME@.
-fill() {
-	local text
-	text=$(<"$HERE/$1")
-	set -- "$@" WORK "$work" USER "$user" MODULE "$MODULE" UPSTREAM "$upstream"
-	local to=$1
-	shift
-	while (($# > 0)); do
-		text=${text//"@$1@"/"$2"}
-		shift 2
-	done
-	printf '%s\n' "$text" >"$work/$to"
-}
-
-user=''
-((EUID != 0)) || user='user root;' # its files are root's
-free_port
-upstream=$port
-
-start_upstream() {
-	mkdir "$work/files"
-	truncate -s 1K "$work/files/1k"
-	truncate -s 64K "$work/files/64k"
-	truncate -s 100M "$work/files/100m"
-	printf '{"sku":"AB-1","note":"%s"}' "$(printf '%2024s' '' | tr ' ' x)" >"$work/cart.json"
-	printf '{"sku":"KL-1"}' >"$work/restricted.json"
-	fill upstream.conf
-	start upstream "$LOAD_CPU" nginx -c "$work/upstream.conf"
-	listening upstream "$upstream"
-}
-
-data() {
-	{
-		date -u '+# Generated: %a, %d %b %Y %H:%M:%S GMT'
-		awk -v format=csv -f "$HERE/country.awk"
-	} >"$work/country.csv"
-	"$work/gate451" geoip build --geoip "$work/country.csv" --out "$work/country.mmdb" >"$work/built"
-	awk -v format=map -f "$HERE/country.awk" >"$work/country.map"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop.example -addext subjectAltName=DNS:shop.example \
-		-keyout "$work/tls.key" -out "$work/tls.crt" 2>"$work/openssl"
-	cat "$work/tls.crt" "$work/tls.key" >"$work/tls.pem"
-	cp "$HERE/policy.yaml" "$work/policy.yaml"
-	sed "s/127\.0\.0\.1:3000/127.0.0.1:$upstream/" "$HERE/gateway.yaml" >"$work/gateway.yaml"
-}
-
-# gateway NAME VARIABLES... starts a gateway.
-gateway() {
-	local name=$1
-	shift
-	free_port
-	set -- "$@" "GATE451_ADMIN_LISTEN=127.0.0.1:$port"
-	free_port
-	start "$name" "$PROXY_CPU" env "$@" "GATE451_LISTEN=127.0.0.1:$port" "$work/gate451" serve --config "$work/gateway.yaml"
-	listening "$name" "$port"
-}
+NEEDS=(curl=curl openssl=openssl taskset=util-linux nginx=nginx h2load=nghttp2-client wrk=wrk)
+[[ ,$PEERS, != *,nginx,* ]] || NEEDS+=("$MODULE=libnginx-mod-http-geoip2")
+[[ ,$PEERS, != *,haproxy,* ]] || NEEDS+=(haproxy=haproxy)
+[[ ,$PEERS, != *,caddy,* ]] || NEEDS+=(caddy=caddy)
+need "${NEEDS[@]}"
+prepare
 
 # gateways NAME FOLDER... starts the gateway without and with TLS, as it listens on one port only, with evidence if a folder for
 # it is named.
@@ -240,7 +88,9 @@ peer() {
 	listening "$1" "${https[$1]}"
 }
 
+# start_peers starts all that were named.
 start_peers() {
+	awk -v format=map -f "$HERE/country.awk" >"$work/country.map"
 	# What the gateway says, for the others to say the same, without what their configurations would read.
 	body=$(curl -sS --max-time 10 -H 'Host: shop.example' -H "X-Forwarded-For: $AMERICAN" "http://127.0.0.1:${http[gate451]}/buy/1k" | tr -cd '[:alnum:] .,:;()\n')
 	printf '%s\n' "$body" >"$work/body.txt"
@@ -259,6 +109,14 @@ start_peers() {
 			fi
 			values+=(AMERICAN "$(awk -v format=american -f "$HERE/country.awk")")
 			peer caddy Caddyfile env "XDG_DATA_HOME=$work" "XDG_CONFIG_HOME=$work" caddy run --adapter caddyfile --config "$work/Caddyfile"
+			;;
+		reverseproxy)
+			free_port
+			http[reverseproxy]=$port
+			free_port
+			https[reverseproxy]=$port
+			start reverseproxy "$PROXY_CPU" "$work/reverseproxy" "127.0.0.1:${http[reverseproxy]}" "127.0.0.1:$port" "127.0.0.1:$upstream" "$work"
+			listening reverseproxy "$port"
 			;;
 		esac
 	done
@@ -281,7 +139,7 @@ verify() {
 		[[ $(wc -c <"$work/answer") == 1024 ]] || fail "$one serves something else than the upstream does"
 		answers 200 "$one" "$AMERICAN" /cart -H 'Content-Type: application/json' --data-binary "@$work/cart.json"
 		case $one in
-		nginx | caddy) ;;
+		nginx | caddy | reverseproxy) ;;
 		*) answers 451 "$one" "$AMERICAN" /cart -H 'Content-Type: application/json' --data-binary "@$work/restricted.json" ;;
 		esac
 		[[ ,$CASES, == *,h2,* ]] || continue
@@ -289,36 +147,7 @@ verify() {
 			-H "X-Forwarded-For: $GERMAN" "https://shop.example:${https[$one]}/buy/1k") || fail "$one does not speak TLS; it said:" "$work/$one.log"
 		[[ $got == '200 2' ]] || fail "$one answers $got and not 200 over HTTP/2"
 	done
-	echo "each of ${subjects[*]} refuses an American with 451 and serves a German; nginx and caddy read no SKU"
-}
-
-# family PID prints a process and its children.
-family() {
-	echo "$1"
-	cat "/proc/$1/task/$1/children"
-}
-
-# used sets cpu to the microseconds that a process and its children have run, to a tick of the clock, and resident to the
-# KiB that they hold.
-used() {
-	local one fields
-	cpu=0 resident=0
-	for one in $(family "$1"); do
-		read -ra fields <"/proc/$one/stat"
-		cpu=$((cpu + (fields[13] + fields[14]) * (1000000 / TICKS)))
-		resident=$((resident + $(awk '$1 == "VmRSS:" { print $2 }' "/proc/$one/status")))
-	done
-}
-TICKS=$(getconf CLK_TCK)
-
-# await runs a load beside this shell, which then hears of signals at once.
-await() {
-	local status=0
-	"$@" >"$work/load" 2>&1 </dev/null &
-	loading=$!
-	wait "$loading" || status=$?
-	loading=''
-	return "$status"
+	echo "each of ${subjects[*]} refuses an American with 451 and serves a German; nginx, caddy and reverseproxy read no SKU"
 }
 
 # load CASE SUBJECT MILLISECONDS HOW measures throughput (full) or latency (rate). It sets requests and microseconds, and the
@@ -351,17 +180,7 @@ load() {
 	[[ $4 == full ]] || amount+=(--log-file "$work/each")
 	await timeout $(($3 / 1000 + 300)) taskset -c "$LOAD_CPU" h2load "${options[@]}" "${amount[@]}" -H "X-Forwarded-For: $from" --connect-to "127.0.0.1:$where" "$scheme://shop.example$path" ||
 		fail "the load on $2 fails:" "$work/load"
-	read -r requests microseconds < <(awk -v want="$want" '
-		$1 == "finished" { t = $3; sub(/,$/, "", t); scale = t ~ /us$/ ? 1 : t ~ /ms$/ ? 1e3 : 1e6; took = t * scale }
-		$1 == "requests:" { for (i = 2; i < NF; i++) { if ($(i + 1) ~ /^done/) done = $i; if ($(i + 1) ~ /^failed/) failed = $i } }
-		$1 == "status" { for (i = 3; i < NF; i++) status[substr($(i + 1), 1, 3)] = $i }
-		END {
-			# A status counts when it comes, and a request when its answer is whole. nginx gives 451 no words, and a status without words
-			# counts as failed only.
-			wrong = status["3xx"] + status["5xx"] + (want == "2xx" ? status["4xx"] + failed : status["2xx"] + done - failed)
-			printf "%d %d\n", wrong == 0 ? done : -1, took
-		}' "$work/load")
-	((requests >= 0)) || fail "$2 answers other than $want in case $1:" "$work/load"
+	counted "$want" "$2 in case $1"
 	[[ $4 == full ]] && return
 	read -r p50 p99 < <(cut -f 3 "$work/each" | sort -n | awk '{ t[NR] = $1 } END { if (NR) print t[int((NR + 1) / 2)], t[int((NR * 99 + 99) / 100)]; else print "0 0" }')
 	requests=$(wc -l <"$work/each")
@@ -387,7 +206,6 @@ patient() {
 	done
 	fail "$2 answers nothing in case $1 ($tries attempts):" "$work/load"
 }
-MILLISECONDS=$(awk -v s="$SECONDS_EACH" 'BEGIN { printf "%d", s * 1000 }')
 
 # sample ROUND CASE SUBJECT measures and writes a line: round, case, subject, requests, microseconds, microseconds of CPU, KiB,
 # and the 50th and 99th percentile of the latency in microseconds. The way without a proxy, direct, has a latency only.
@@ -405,15 +223,17 @@ sample() {
 	printf '%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n' "$1" "$2" "$3" "$answered" "$took" $((cpu - before)) "$resident" "$p50" "$p99" >>"$work/samples"
 }
 
-(cd "$HERE/../.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$work/gate451" ./gateway/cmd/gate451)
+build gate451 ./gateway/cmd/gate451
+[[ ,$PEERS, != *,reverseproxy,* ]] || build reverseproxy ./deployments/bench/reverseproxy.go
 start_upstream
 data
+certificate
 gateways gate451
 gateways gate451-strict evidence
 start_peers
 http[direct]=$upstream
 subjects=(gate451 gate451-strict)
-for one in nginx haproxy caddy; do
+for one in nginx haproxy caddy reverseproxy; do
 	[[ ,$PEERS, != *,$one,* ]] || subjects+=("$one")
 done
 verify

@@ -48,6 +48,9 @@ local own = {
   ["transfer-encoding"] = true, ["upgrade"] = true, ["expect"] = true, ["content-length"] = true, ["http2-settings"] = true,
 }
 
+-- What the gateway is told, and the shop is not.
+local for_gateway = {["x-forwarded-for"] = true, ["gate451-token"] = true, ["gate451-preview"] = true}
+
 -- values returns the values of a header as a list from 1.
 local function values(lines)
   local all, i = {}, 0
@@ -73,7 +76,7 @@ core.register_action("gate451", {"http-req"}, function(txn)
 
   local headers = {}
   for name, lines in pairs(sent) do
-    if not own[name] and (name == "x-forwarded-for" or name == "gate451-token" or not is_withheld(name)) then headers[name] = values(lines) end
+    if not own[name] and (for_gateway[name] or not is_withheld(name)) then headers[name] = values(lines) end
   end
   -- The request line as HAProxy forwards it; what a buyer sends under these names is withheld. From the right end of
   -- X-Forwarded-For, the gateway believes whom client_ip.trusted_proxies names.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Entry is one request as a log has it.
@@ -56,14 +58,22 @@ func (e *Entry) readClient(text string) error {
 	return nil
 }
 
-// readRequest reads a request line. What is none leaves method and target empty: a server logs what it has answered 400.
+// readRequest reads a request line.
 func (e *Entry) readRequest(line string) {
 	method, rest, ok := strings.Cut(line, " ")
-	if !ok || method == "" {
+	if !ok {
 		return
 	}
 	if end := strings.LastIndexByte(rest, ' '); end >= 0 && strings.HasPrefix(rest[end+1:], "HTTP/") {
 		rest = rest[:end]
 	}
-	e.Method, e.Target = method, rest
+	e.setRequest(method, rest)
+}
+
+// setRequest notes what was asked. A method that is none (RFC 9110, section 9.1) leaves both empty: a server logs what it has
+// answered 400, too.
+func (e *Entry) setRequest(method, target string) {
+	if httpguts.ValidHeaderFieldName(method) { // both are tokens
+		e.Method, e.Target = method, target
+	}
 }

@@ -62,9 +62,10 @@ func (p *Parser) parseJSON(line string, e *Entry) error {
 		return err
 	}
 	e.Host = cmp.Or(f.httpHost.Str, f.host.Str, f.serverName.Str)
-	if e.Method, e.Target = f.method.Str, f.target.Str; whole {
-		e.Method, e.Target = "", ""
+	if whole {
 		e.readRequest(line)
+	} else {
+		e.setRequest(f.method.Str, f.target.Str)
 	}
 	e.Bodiless = f.body.Raw == "0"
 	return nil

@@ -41,8 +41,10 @@ type State struct {
 	Databases     []Database
 	// DatabaseTrouble says why databases could not be loaded again, one each.
 	DatabaseTrouble []string
-	// Certificate is nil without TLS.
+	// Certificate is the one from files; nil without such.
 	Certificate *Certificate
+	// Issued are those that an authority issues, one for each host; none without an authority.
+	Issued []Issued
 	// Evidence is nil if none is kept.
 	Evidence *Evidence
 	// Fleet is nil for a gateway that is alone.
@@ -59,6 +61,13 @@ type Database struct {
 	Name  string
 	Built time.Time
 	Stale bool
+}
+
+// Issued is the certificate that an authority issues for a host.
+type Issued struct {
+	Host string
+	// Expires is the zero Time if there is none yet.
+	Expires time.Time
 }
 
 // Certificate is the gateway's own.

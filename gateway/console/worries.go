@@ -17,6 +17,8 @@ type Worry struct {
 const (
 	// certificateSoon is how long before its end a certificate should have been renewed.
 	certificateSoon = 14 * 24 * time.Hour
+	// issuedSoon is the same for one that an authority issues, of which some live for a week only; the alert has it, too.
+	issuedSoon = 3 * 24 * time.Hour
 	// clockOffset is how far off a replica's clock may be: it begins and ends rules by it.
 	clockOffset = 5 * time.Second
 )
@@ -67,6 +69,12 @@ func (s *State) certificateWorries(add adder) {
 		add(left <= 0, true, "", "", "The gateway's certificate has expired, on %s.", moment(c.Expires))
 		add(left > 0 && left < certificateSoon, false, "", "", "The gateway's certificate expires in %s.", span(left))
 		add(c.Trouble != "", true, c.Trouble, "", "A newer certificate could not be loaded.")
+	}
+	for _, c := range s.Issued {
+		left := c.Expires.Sub(s.Now)
+		add(c.Expires.IsZero(), true, "", "", "No certificate has been issued for %s yet: no buyer reaches it. The log says what the authority answers.", c.Host)
+		add(!c.Expires.IsZero() && left <= 0, true, "", "", "The certificate of %s has expired, on %s, and no new one was issued. The log says what the authority answers.", c.Host, moment(c.Expires))
+		add(left > 0 && left < issuedSoon, true, "", "", "The certificate of %s expires in %s, and no new one was issued. The log says what the authority answers.", c.Host, span(left))
 	}
 }
 

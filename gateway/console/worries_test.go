@@ -14,6 +14,7 @@ func TestWorries(t *testing.T) {
 	well := func() *State {
 		s := newStill(t).state
 		s.Evidence, s.Fleet, s.Certificate = &Evidence{Durability: "strict", Written: 9}, &Fleet{Up: true, Digests: 1}, &Certificate{Expires: testNow.AddDate(1, 0, 0)}
+		s.Issued = []Issued{{"shop.example", testNow.AddDate(0, 0, 4)}}
 		return &s
 	}
 	for want, spoil := range map[string]func(*State){
@@ -29,10 +30,19 @@ func TestWorries(t *testing.T) {
 		"! The database old is older than geoip.max_age: it was built 100 days ago, on 2024-06-18.": func(s *State) {
 			s.Databases = append(s.Databases, Database{"old", testNow.AddDate(0, 0, -100), true})
 		},
-		"! A database could not be loaded again; the one before it stays in use. (geo.mmdb: bad)":                     func(s *State) { s.DatabaseTrouble = []string{"geo.mmdb: bad"} },
-		"! The gateway's certificate has expired, on 26 Sep 2024, 13:20:30 UTC.":                                      func(s *State) { s.Certificate.Expires = testNow.Add(-time.Hour) },
-		"- The gateway's certificate expires in 3 days.":                                                              func(s *State) { s.Certificate.Expires = testNow.AddDate(0, 0, 3) },
-		"! A newer certificate could not be loaded. (bad key)":                                                        func(s *State) { s.Certificate.Trouble = "bad key" },
+		"! A database could not be loaded again; the one before it stays in use. (geo.mmdb: bad)": func(s *State) { s.DatabaseTrouble = []string{"geo.mmdb: bad"} },
+		"! The gateway's certificate has expired, on 26 Sep 2024, 13:20:30 UTC.":                  func(s *State) { s.Certificate.Expires = testNow.Add(-time.Hour) },
+		"- The gateway's certificate expires in 3 days.":                                          func(s *State) { s.Certificate.Expires = testNow.AddDate(0, 0, 3) },
+		"! A newer certificate could not be loaded. (bad key)":                                    func(s *State) { s.Certificate.Trouble = "bad key" },
+		"! No certificate has been issued for shop.example yet: no buyer reaches it. The log says what the authority answers.": func(s *State) {
+			s.Issued[0].Expires = time.Time{}
+		},
+		"! The certificate of shop.example has expired, on 26 Sep 2024, 13:20:30 UTC, and no new one was issued. The log says what the authority answers.": func(s *State) {
+			s.Issued[0].Expires = testNow.Add(-time.Hour)
+		},
+		"! The certificate of shop.example expires in 2 days, and no new one was issued. The log says what the authority answers.": func(s *State) {
+			s.Issued[0].Expires = testNow.AddDate(0, 0, 2)
+		},
 		"! Redis does not answer. The gateway decides by the policy that it has, and does not hear of a newer one.":   func(s *State) { s.Fleet.Up = false },
 		"! The fleet's newest policy is not in force here. (bad)":                                                     func(s *State) { s.Fleet.Refused = "bad" },
 		"! The replicas decide by 2 different policies.":                                                              func(s *State) { s.Fleet.Digests = 2 },

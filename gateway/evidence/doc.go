@@ -12,7 +12,7 @@
 //	gap         decisions are missing: lost ones were answered nevertheless, failed ones were not
 //	torn        what a crash had left of a line was set aside, into a file of its own
 //	dropped     retention has removed the lines before an index
-//	event       a policy, a database or a pause has changed
+//	event       a policy, a database or a pause has changed, or an auditor was shown a preview
 //
 // A buyer's words stand only within a decision's strings, in which everything is escaped that could end a line or a
 // string, so that no request can write a line of another kind.

@@ -17,6 +17,9 @@ type Entry struct {
 	Method, Host, Path string
 	// Database is the build of the database that told the country, as DatabaseChanged names it; empty if none did.
 	Database string
+	// Preview says that nobody was decided about: an auditor was shown what would become of a buyer of the decision's country at
+	// its instant. The record is then an event, and no decision to whoever counts those.
+	Preview bool
 }
 
 // stamp is how the log writes the time: RFC 3339 in UTC with all nine digits, so that texts sort as the times do.
@@ -45,6 +48,14 @@ const (
 
 // appendRecord appends the entry as one line of JSON, without a newline. It allocates nothing if dst has room.
 func (l *Log) appendRecord(dst []byte, e *Entry, now time.Time) []byte {
+	if !e.Preview {
+		return l.appendDecision(dst, e, now)
+	}
+	dst = now.UTC().AppendFormat(append(dst, eventStart...), stamp)
+	return append(l.appendDecision(append(dst, previewStart...), e, now), '}')
+}
+
+func (l *Log) appendDecision(dst []byte, e *Entry, now time.Time) []byte {
 	d := e.Decision
 	dst = appendField(dst, keyVerdict, d.Verdict.String())
 	dst = appendField(dst, keyReason, d.Reason.String())

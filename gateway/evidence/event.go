@@ -177,7 +177,27 @@ const (
 	eventCatalogue = "catalogue"
 	eventPaused    = "paused"
 	eventResumed   = "resumed"
+	eventPreview   = "preview"
 )
+
+// A preview's line begins as every event's does, so that readers who know nothing of previews take it for one, and holds a record
+// as decisions are written.
+const (
+	eventStart   = kindStartText + `event","time":"`
+	previewStart = `","event":"` + eventPreview + `","decision":`
+)
+
+// previewOf returns the record that a preview's line holds; ok is false for any other line.
+func previewOf(line []byte) (record []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(eventStart))
+	if !ok || len(rest) < len(stampExample) {
+		return nil, false
+	}
+	if rest, ok = bytes.CutPrefix(rest[len(stampExample):], []byte(previewStart)); !ok {
+		return nil, false
+	}
+	return bytes.CutSuffix(rest, []byte{'}'})
+}
 
 func (e PolicyChanged) line(now string) any {
 	return struct {

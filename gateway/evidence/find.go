@@ -15,7 +15,7 @@ type Found struct {
 	Text string `json:"text"`
 }
 
-// Find returns all records of a log that have a reference. It reads the whole log, and does not verify it.
+// Find returns all records of a log that have a reference, those of previews among them, whose lines say that they are events. It reads the whole log, and does not verify it.
 func Find(dir, reference string) ([]Found, error) {
 	if reference == "" {
 		return nil, fmt.Errorf("no reference to look for; expected one such as 7K3M-9QXA, as the refusal showed it")
@@ -53,7 +53,14 @@ func findIn(dir string, first int64, needle []byte) ([]Found, error) {
 		if !ok {
 			return found, r.failure()
 		}
-		if bytes.Contains(line, needle) && f.split(line) == nil && bytes.Equal(f[fieldReference], value) {
+		if !bytes.Contains(line, needle) {
+			continue
+		}
+		record, preview := previewOf(line)
+		if !preview {
+			record = line
+		}
+		if f.split(record) == nil && bytes.Equal(f[fieldReference], value) {
 			found = append(found, Found{r.path, r.number, first + int64(r.number) - 1, string(line)})
 		}
 	}

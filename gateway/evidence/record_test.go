@@ -98,6 +98,14 @@ func FuzzRecord(f *testing.F) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
+		e.Preview = true
+		shown := l.appendRecord(nil, e, time.Now())
+		if record, ok := previewOf(shown); kindOf(shown) != kindEvent || !json.Valid(shown) || !ok || len(record) != len(line) {
+			t.Errorf("%q does not hold %q", shown, line)
+		}
+		if _, ok := previewOf(line); ok {
+			t.Errorf("%q is taken for a preview", line)
+		}
 		var fields fields
 		must(t, fields.split(line))
 		if plain(string(fields[fieldRule])) != asJSON(rule) || string(fields[fieldReference]) != e.Reference {

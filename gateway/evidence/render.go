@@ -48,7 +48,7 @@ func (r *Report) CSV(w io.Writer) error {
 	for _, f := range []struct {
 		name string
 		n    int64
-	}{{"lost", r.Lost}, {"failed", r.Failed}, {"torn", r.Torn}, {"unsigned", r.Unsigned}, {"starts", r.Starts}, {"stops", r.Stops}, {"unreadable", r.Unreadable}} {
+	}{{"lost", r.Lost}, {"failed", r.Failed}, {"torn", r.Torn}, {"unsigned", r.Unsigned}, {"starts", r.Starts}, {"stops", r.Stops}, {"unreadable", r.Unreadable}, {"previews", r.Previews}} {
 		rows = append(rows, []string{"log", f.name, "", "", number(f.n)})
 	}
 	return c.WriteAll(rows)
@@ -60,6 +60,9 @@ func (r *Report) Text(w io.Writer) error {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // Flush says what failed
 	p("Evidence from %s until %s\n", orWords(r.From, "the beginning"), orWords(r.Until, "the end"))
 	p("%d records, %d lost, %d failed, %d unreadable; %d starts, %d stops, %d torn, %d unsigned at a start\n", r.Records, r.Lost, r.Failed, r.Unreadable, r.Starts, r.Stops, r.Torn, r.Unsigned)
+	if r.Previews > 0 {
+		p("%d previews for auditors beside them, about no buyer\n", r.Previews)
+	}
 	for _, l := range r.Logs {
 		p("\n%s\t%s\t%d records\t%d of %d lines covered\n", l.Dir, verifiedWords(l), l.Records, l.Covered, l.Lines)
 		for _, f := range l.Findings {

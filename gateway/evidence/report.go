@@ -11,9 +11,12 @@ type Report struct {
 	// From and Until are the span, half-open, by the time at which decisions were recorded; empty where it is open.
 	From  string `json:"from"`
 	Until string `json:"until"`
-	// Records is how many decisions were recorded; Unreadable is how many lines look like decisions and cannot be read.
+	// Records is how many decisions were recorded; Unreadable is how many lines look like decisions or previews and cannot be read.
 	Records    int64 `json:"records"`
 	Unreadable int64 `json:"unreadable"`
+	// Previews is how often an auditor was shown what would become of a buyer. They are none of the records, and in no number
+	// but this one.
+	Previews int64 `json:"previews"`
 	// Verdicts, Reasons, Rules, Countries and Days each divide all records. The name is empty for decisions that no single
 	// rule led to, and for unknown countries. Days are UTC.
 	Verdicts  []Count `json:"verdicts"`

@@ -59,7 +59,13 @@ func (t *tally) line(line []byte, k kind) {
 		if json.Unmarshal(line, &h) == nil {
 			t.replica = h.Replica
 		}
-	case kindStart, kindStop, kindGap, kindTorn, kindEvent:
+	case kindEvent:
+		if record, ok := previewOf(line); ok {
+			t.preview(record)
+			return
+		}
+		t.other(line, k)
+	case kindStart, kindStop, kindGap, kindTorn:
 		t.other(line, k)
 	default:
 	}
@@ -89,6 +95,16 @@ func (t *tally) decision(line []byte) {
 	items(f[fieldShadow], func(rule []byte) { add(t.shadows, rule, allow) })
 	use(t.policies, f[fieldPolicy], f[fieldTime])
 	use(t.databases, f[fieldDatabase], f[fieldTime])
+}
+
+// preview counts a record that is about no buyer.
+func (t *tally) preview(record []byte) {
+	switch f := &t.f; {
+	case f.split(record) != nil || len(f[fieldTime]) != len(stampExample):
+		t.report.Unreadable++
+	case t.within(f[fieldTime]):
+		t.report.Previews++
+	}
 }
 
 // stampExample is as long as every time in the log.

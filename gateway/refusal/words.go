@@ -51,6 +51,8 @@ type words struct {
 	Contact      string `key:"contact"`
 	Reference    string `key:"reference"`
 	Quote        string `key:"quote"`
+	// What is said beforehand of a sentence that will hold. A language without it is told in English.
+	Notice string `key:"notice" has:"{date} {sentence}" optional:"yes"`
 	// How a date is written. Months are needed where it has {month}; digits, ten of them, where they are not 0 to 9.
 	Date   string   `key:"date" has:"{day} {year} {time}" may:"{month} {number}"`
 	Months []string `key:"months" optional:"yes"`

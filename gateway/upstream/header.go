@@ -33,6 +33,9 @@ type Meta struct {
 // noticeField tells of a refusal that is to come.
 const noticeField = "Gate451-Notice"
 
+// previewField tells an auditor what would have become of the request.
+const previewField = "Gate451-Preview"
+
 // requestHeader returns what the upstream is told: the client's header without what is withheld and what
 // Connection lists, and what the gateway has to say, which is set last so that no client can strip it.
 // Values are shared with r.

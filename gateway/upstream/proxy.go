@@ -86,12 +86,13 @@ func (p *Proxy) Close() {
 	}
 }
 
-// Forward passes r on to an upstream and its answer to w, and returns when that is done. What cannot be
-// had from an upstream is answered 502 or 504, what cannot be sent as it came 400, what its client
-// stops sending 408, and what is longer than an http.MaxBytesReader lets it be 413. Of r, RequestURI must be as the server set it; w must be the server's, or have an
-// Unwrap method that leads there (see http.ResponseController). A server passes OPTIONS * on only with
-// DisableGeneralOptionsHandler. A body that has been read already may have a method AtHand, which returns it and whether it is
-// whole, and is sent sooner for it.
+// Forward passes r on to an upstream and its answer to w, and returns when that is done. What cannot be had from an upstream is
+// answered 502 or 504, what cannot be sent as it came 400, what its client stops sending 408, and what is longer than an
+// http.MaxBytesReader lets it be 413.
+//
+// Of r, RequestURI must be as the server set it; w must be the server's, or have an Unwrap method that leads there (see
+// http.ResponseController). A server passes OPTIONS * on only with DisableGeneralOptionsHandler. A body that has been read
+// already may have a method AtHand, which returns it and whether it is whole, and is sent sooner for it.
 //
 // If an answer breaks off after it has begun, Forward makes sure that the client sees that. It does so by
 // taking over the connection or resetting the stream, and panics with http.ErrAbortHandler, which net/http

@@ -153,7 +153,7 @@ func copyHeader(dst, src http.Header) {
 	}
 	for name, values := range src {
 		switch had, ok := dst[name]; {
-		case perConnection(name):
+		case perConnection(name), name == previewField: // which is the gateway's own word
 		case ok:
 			dst[name] = append(had[:len(had):len(had)], values...)
 		default:

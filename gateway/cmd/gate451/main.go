@@ -9,7 +9,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -19,19 +18,15 @@ import (
 
 func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may grow no more is an error like others, and not the end of the process
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
+	boundGarbage()
 	log.SetOutput(io.Discard) // net/http's client would print bytes of upstreams there; what matters is logged through slog
-	os.Exit(run(context.Background(), os.Args[1:], surroundings{
+	measured := profile()
+	code := run(context.Background(), os.Args[1:], surroundings{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now, signals: notify, command: self(), supervisor: systemd(),
-	}))
+	})
+	measured()
+	os.Exit(code)
 }
-
-// collectAt is the GOGC of whoever names none: garbage may grow to twice what is in use before it is collected, where Go would
-// allow as much again. What is in use is mostly databases and policy, little and long-lived, and reading through it
-// for the garbage of a few thousand requests costs more than the memory. GOMEMLIMIT bounds it as ever.
-const collectAt = 200
 
 // The exit codes of every command.
 const (
