@@ -77,7 +77,19 @@ func requestLine(line string) (method, target string, minor uint8, err error) {
 	case version[5] != '1':
 		return "", "", 0, &refused{http.StatusHTTPVersionNotSupported, "its version is another one"}
 	}
-	return method, target, version[7] - '0', nil
+	return knownMethod(method), target, version[7] - '0', nil
+}
+
+// knownMethod returns a method of the program's own, if it is one that others may keep: what is the request's keeps all of it in memory.
+func knownMethod(method string) string {
+	for _, known := range [...]string{
+		http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	} {
+		if method == known {
+			return known
+		}
+	}
+	return method
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

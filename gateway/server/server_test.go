@@ -606,3 +606,43 @@ func TestWriteDeadline(t *testing.T) {
 	eventually(t, "writing fails", failed.Load)
 	_, _ = io.Copy(io.Discard, bufio.NewReader(nc))
 }
+
+// TestSlowReader shows that answers wait for a client that asks a lot before it reads, and that one which goes instead takes nothing
+// else along.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	const requests, length = 1000, 6 << 10
+	text := strings.Repeat("x", length)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(length))
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, text)
+	}, nil)
+	for _, stays := range []bool{true, false} {
+		nc := s.dial(t)
+		asked := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(nc, strings.Repeat(plainRequest, requests))
+			asked <- err
+		}()
+		if !stays {
+			if err := <-asked; err != nil {
+				t.Fatal(err)
+			}
+			_ = nc.SetLinger(0)
+			nc.Close()
+			continue
+		}
+		in := bufio.NewReader(nc)
+		for range requests {
+			if _, got := hear(t, in, "GET"); got != text {
+				t.Fatalf("%d bytes", len(got))
+			}
+		}
+		if err := <-asked; err != nil {
+			t.Error(err)
+		}
+		nc.Close()
+	}
+	eventually(t, "both have ended", func() bool { return len(s.all()) == 0 })
+}
