@@ -102,7 +102,7 @@ type Writer struct {
 	look      look
 	languages *languages
 	headers   [forms]http.Header
-	fields    [forms][]byte // The same, as text.
+	fields    [forms]fields // The same, as text.
 	buffers   sync.Pool
 	kept      kept
 	patience  time.Duration
@@ -146,9 +146,7 @@ func New(cfg Config) (*Writer, error) {
 	}
 	w.headers[page451].Set("Content-Security-Policy", w.policy)
 	for f := range forms {
-		var text bytes.Buffer
-		_ = w.headers[f].Write(&text) // a buffer takes everything
-		w.fields[f] = text.Bytes()
+		w.fields[f] = newFields(w.headers[f])
 	}
 	return w, nil
 }

@@ -2,7 +2,9 @@ package refusal
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // wholeWriter is a server's writer that takes a whole answer with fields that are text already. It reports false, and has done
@@ -19,18 +21,41 @@ func (w *Writer) writeAll(rw http.ResponseWriter, buf *bytes.Buffer, chosen form
 		return false
 	}
 	n := buf.Len()
-	buf.Write(w.fields[chosen])
+	all := &w.fields[chosen]
+	buf.Write(all[0])
 	writeField(buf, "Content-Language", l.header[0])
-	writeField(buf, "Link", link)
+	buf.Write(all[1])
 	if reference != "" {
 		writeField(buf, "Gate451-Reference", reference)
 	}
+	writeField(buf, "Link", link)
+	buf.Write(all[2])
 	whole := buf.Bytes()
 	if server.WriteAll(http.StatusUnavailableForLegalReasons, whole[n:], whole[:n]) {
 		return true
 	}
 	buf.Truncate(n)
 	return false
+}
+
+// fields are those that all refusals of a form have, as text: before Content-Language, between that and Gate451-Reference, and behind
+// Link. So they stand in the order in which they would be if they were in a header.
+type fields [3][]byte
+
+func newFields(h http.Header) (f fields) {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		part := 2
+		switch {
+		case name < "Content-Language":
+			part = 0
+		case name < "Gate451-Reference":
+			part = 1
+		}
+		var text bytes.Buffer
+		writeField(&text, name, h.Get(name))
+		f[part] = append(f[part], text.Bytes()...)
+	}
+	return f
 }
 
 func wholeWriterOf(rw http.ResponseWriter) (wholeWriter, bool) {
