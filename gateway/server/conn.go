@@ -70,7 +70,7 @@ func (c *conn) serve() {
 	defer c.s.forget(c)
 	defer func() {
 		if fault := recover(); fault != nil { // unreachable, as far as is known; it must not end the others
-			c.tellFault("the server panicked", fault)
+			c.s.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "a connection's goroutine panicked", c.told(fault)...)
 			c.under.Close()
 		}
 	}()
@@ -381,7 +381,7 @@ func (c *conn) answer(x *exchange) (what then) {
 // abort ends an exchange whose handler has panicked.
 func (c *conn) abort(x *exchange, fault any) then {
 	if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-		c.tellFault("a handler panicked", fault)
+		c.s.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "a handler panicked", c.told(fault)...)
 	}
 	x.life.end()
 	if c.use.Load() == upgraded {
@@ -392,9 +392,9 @@ func (c *conn) abort(x *exchange, fault any) then {
 	return hangUp
 }
 
-func (c *conn) tellFault(what string, fault any) {
-	c.s.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, what,
-		slog.String("peer", c.remote), slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
+// told is what is told of a panic.
+func (c *conn) told(fault any) []slog.Attr {
+	return []slog.Attr{slog.String("peer", c.remote), slog.Any("fault", fault), slog.String("stack", string(debug.Stack()))}
 }
 
 const (
