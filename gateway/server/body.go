@@ -236,6 +236,7 @@ func (b *body) trail(line []byte) error {
 		return nil
 	}
 	if len(b.trailed) > 0 {
+		capitalize(b.trailed)
 		fields := http.Header{}
 		if err := addFields(fields, string(b.trailed), nil); err != nil {
 			return err

@@ -27,7 +27,7 @@ type exchange struct {
 	body body
 	url  url.URL
 	// Most of what the request's header says.
-	values [12]string
+	values [8]string
 
 	method     string // Whatever the handler makes of the request's.
 	minor      uint8  // Of the request's version.
@@ -57,14 +57,14 @@ type exchange struct {
 	sheet   *sheet
 	out     []byte // What is to be sent: the header, some room, and what there is of the body, until that is committed.
 	at      int    // Where in it the body begins until then, or the chunk that is open; 0 if none is.
-	pieces  [2][]byte
-	buffers net.Buffers
 }
 
 // sheet is what an answer is made with: a header for the handler, and memory for what is sent.
 type sheet struct {
-	header http.Header
-	text   [sheetSize]byte
+	header  http.Header
+	text    [sheetSize]byte
+	pieces  [2][]byte // What is sent together.
+	buffers net.Buffers
 }
 
 const (
@@ -242,10 +242,11 @@ func (x *exchange) send(p []byte) (err error) {
 	case len(x.out) == 0:
 		err = x.c.write(p)
 	default:
-		x.pieces = [2][]byte{x.out, p}
-		x.buffers = x.pieces[:]
-		_, err = x.buffers.WriteTo(x.c.nc)
-		x.pieces = [2][]byte{}
+		s := x.sheet
+		s.pieces = [2][]byte{x.out, p}
+		s.buffers = s.pieces[:]
+		_, err = s.buffers.WriteTo(x.c.nc)
+		s.pieces = [2][]byte{}
 	}
 	x.out = x.out[:0]
 	if err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -13,8 +14,9 @@ import (
 // read makes a request of a head.
 //
 // Its memory is its own: the buffer is read into again while others may still hold parts of it. All texts of a request share one
-// piece, but for those of its names that are known already.
+// piece.
 func (c *conn) read(head []byte) (*exchange, error) {
+	capitalize(head[bytes.IndexByte(head, '\n')+1:])
 	text := string(head)
 	line, rest := cutLine(text)
 	method, target, minor, err := requestLine(line)
@@ -150,8 +152,8 @@ func isVisible(text string) bool {
 	return true
 }
 
-// addFields adds the fields of a header, of which each is one line, up to the empty one. The memory is for as many values as it has
-// room for.
+// addFields adds the fields of a header, of which each is one line, up to the empty one. Their names have gone through capitalize. The
+// memory is for as many values as it has room for.
 func addFields(h http.Header, text string, memory []string) error {
 	for {
 		var line string
@@ -163,8 +165,8 @@ func addFields(h http.Header, text string, memory []string) error {
 		if colon < 0 {
 			return bad("its header has a line that is no name, colon and value")
 		}
-		name, ok := canonicalName(line[:colon])
-		if !ok {
+		name := line[:colon]
+		if !isToken(name) {
 			return bad("its header has a name that is none")
 		}
 		value := trim(line[colon+1:])
