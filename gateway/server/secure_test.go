@@ -108,6 +108,41 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTLSAfterTheListener shows that connections which have been accepted are served though nothing more is, whatever they speak.
+func TestTLSAfterTheListener(t *testing.T) {
+	t.Parallel()
+	change, cfg := secured(t)
+	s := serve(t, protocol, change)
+	var conns []net.Conn
+	for range 2 {
+		conns = append(conns, s.dial(t))
+	}
+	eventually(t, "they are accepted", func() bool { return len(s.all()) == len(conns) })
+	s.mu.Lock()
+	_ = s.listener.Close() // as whoever opened it may
+	s.mu.Unlock()
+	err := <-s.ends
+	s.ends <- err
+	for i, offered := range []string{"http/1.1", "h2"} {
+		transport := &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+			own := cfg.Clone()
+			own.NextProtos = []string{offered}
+			secure := tls.Client(conns[i], own)
+			return secure, secure.Handshake()
+		}}
+		res, err := (&http.Client{Transport: transport, Timeout: patience}).Get("https://shop.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		transport.CloseIdleConnections()
+		if err != nil || !strings.HasSuffix(string(text), " "+offered) {
+			t.Errorf("%s: %q, %v", offered, text, err)
+		}
+	}
+}
+
 // TestNoTLS shows what becomes of clients that speak no TLS where it is spoken.
 func TestNoTLS(t *testing.T) {
 	t.Parallel()

@@ -60,10 +60,12 @@ func New(cfg Config) *Server {
 	if cfg.TLS != nil || cfg.HTTP2Cleartext {
 		s.prepareHTTP2()
 	}
+	context.AfterFunc(cfg.Base, s.cancel)
 	return s
 }
 
-// Serve accepts connections until the server is stopped, which it reports as http.ErrServerClosed, or the listener fails.
+// Serve accepts connections until the server is stopped, which it reports as http.ErrServerClosed, or the listener fails. Those that
+// it has accepted are served until Shutdown or Close.
 func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.listener = ln
@@ -73,12 +75,8 @@ func (s *Server) Serve(ln net.Listener) error {
 		return http.ErrServerClosed
 	}
 	if s.http2 != nil {
-		var serving sync.WaitGroup
-		defer serving.Wait()
-		serving.Go(func() { _ = s.http2.Serve(s.handover) }) // until the handover is closed
-		defer s.handover.Close()
+		go func() { _ = s.http2.Serve(s.handover) }() // until it is stopped
 	}
-	defer context.AfterFunc(s.cfg.Base, s.cancel)()
 	for pause := time.Duration(0); ; {
 		nc, err := ln.Accept()
 		var temporary interface{ Temporary() bool }
