@@ -57,7 +57,6 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
-	e.previews = newPreviews(string(cfg.Refusal.PreviewToken))
 	e.goods = goods.Options{MostBytes: cfg.Limits.ReadBytes, Documents: goods.NewDocuments(), Decoders: new(goods.Decoders)}
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
@@ -75,6 +74,7 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	}}
 	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
 	e.refusals, errs[3] = newRefusals(cfg)
+	e.previews = newPreviews(string(cfg.Refusal.PreviewToken))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	}
 	var err error
 	if recorded {
-		err = e.recorder.record(c.Request(), j, false)
+		err = e.recorder.record(c.Request(), j)
 	}
 	e.showLatest(c.Request(), j, recorded, err)
 	if err != nil {

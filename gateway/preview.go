@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"gate451/gateway/evidence"
 	"gate451/gateway/refusal"
 	"gate451/rules"
 )
@@ -102,7 +104,7 @@ func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 		p.reference = refusal.NewReference(e.random)
 	}
 	if recorded {
-		if err := e.recorder.record(r, p, true); err != nil {
+		if err := e.recorder.recordPreview(r, p); err != nil {
 			return &outcome{Status: http.StatusServiceUnavailable}
 		}
 	}
@@ -119,6 +121,16 @@ func (e *Enforcer) look(c echo.Context, j *judgement) *outcome {
 	o := p.refused(r)
 	o.Preview = told
 	return o
+}
+
+// recordPreview writes down who was shown what, as record does what was decided. No database has told the country.
+func (r *recorder) recordPreview(request *http.Request, p *judgement) error {
+	ctx, cancel := context.WithTimeout(request.Context(), recordPatience)
+	defer cancel()
+	return r.evidence.Record(ctx, &evidence.Entry{
+		Decision: &p.decision, Reference: p.reference, Method: request.Method, Host: p.request.Host,
+		Path: pathOf(request.RequestURI, p.request.Paths[0]), Preview: true,
+	})
 }
 
 // isAuditor compares a token with the one that previews take. Guesses are counted and not held up: the token is too long for them, and

@@ -32,8 +32,7 @@ func (l *ledger) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok") // likewise
 }
 
-// previewPolicies are policies of every kind of rule. In rollouts, as in what a rollout is that has reached everybody, all are
-// refused who ask as a buyer of no known address.
+// previewPolicies have every kind of rule. Whom a preview stands for has no address, and is of those whom each rollout has reached.
 var previewPolicies = []string{
 	previewPolicy,
 	`version: 1

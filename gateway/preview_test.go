@@ -175,7 +175,7 @@ func TestPreviewIsRecorded(t *testing.T) {
 	}
 	reference := shown.Header.Get("Gate451-Reference")
 	if len(previews) != 2 || !strings.Contains(previews[0], `,"decision":{"verdict":"block","reason":"listed_country","rule":"embargo","activity":"sale","product":"","country":"PR","client":"85.214.132.117","at":"2024-07-20T00:00:00-04:00","policy":"sha256:`) ||
-		!strings.Contains(previews[0], `"reference":"`+reference+`","method":"GET","host":"shop.example","path":"/cart/x",`) || !strings.Contains(previews[1], `"verdict":"allow"`) {
+		!strings.Contains(previews[0], `"reference":"`+reference+`","method":"GET","host":"shop.example","path":"/cart/x","database":"",`) || !strings.Contains(previews[1], `"verdict":"allow"`) {
 		t.Fatalf("the evidence has %q", previews)
 	}
 	found, err := gateway.FindEvidence(dir, reference)

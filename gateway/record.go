@@ -104,14 +104,13 @@ func (r *recorder) wants(j *judgement) bool {
 // recordPatience is how long a request waits for a disk that stands still.
 const recordPatience = 10 * time.Second
 
-// record writes a judgement down, in earnest or of a preview. With strict durability it returns when the record is on disk, or an
-// error.
-func (r *recorder) record(request *http.Request, j *judgement, preview bool) error {
+// record writes a judgement down. With strict durability it returns when the record is on disk, or an error.
+func (r *recorder) record(request *http.Request, j *judgement) error {
 	ctx, cancel := context.WithTimeout(request.Context(), recordPatience)
 	defer cancel()
 	return r.evidence.Record(ctx, &evidence.Entry{
 		Decision: &j.decision, Reference: j.reference, Method: request.Method, Host: j.request.Host, Path: pathOf(request.RequestURI, j.request.Paths[0]),
-		Database: j.origin.Database, Preview: preview,
+		Database: j.origin.Database,
 	})
 }
 

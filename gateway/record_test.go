@@ -30,12 +30,13 @@ rules:
 
 // line is one of the evidence, with what tests look at.
 type line struct {
-	Kind, Verdict, Reason, Rule, Country, Client, Policy, Time, Reference, Method, Host, Path, Database, Replica, At string
+	Kind, Verdict, Reason, Rule, Country, Client, Policy, Time, Reference, Method, Host, Path, Database, Replica string
 
 	Shadow       []string
 	Event        string
 	Digest       string
 	Lost, Failed int64
+	At           string
 	Bytes        int64
 	By, Note     string
 	text         string

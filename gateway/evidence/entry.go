@@ -11,15 +11,15 @@ import (
 type Entry struct {
 	// Decision is the decision; it is read before Record returns and not kept.
 	Decision *rules.Decision
+	// Preview says that nobody was decided about: an auditor was shown what would become of a buyer of the decision's country at
+	// its instant. The record is then an event, and no decision to whoever counts those.
+	Preview bool
 	// Reference is what the buyer was told to quote, XXXX-XXXX; empty if nothing was.
 	Reference string
 	// Method, Host and Path are those of the request, the path without its query.
 	Method, Host, Path string
 	// Database is the build of the database that told the country, as DatabaseChanged names it; empty if none did.
 	Database string
-	// Preview says that nobody was decided about: an auditor was shown what would become of a buyer of the decision's country at
-	// its instant. The record is then an event, and no decision to whoever counts those.
-	Preview bool
 }
 
 // stamp is how the log writes the time: RFC 3339 in UTC with all nine digits, so that texts sort as the times do.
