@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 )
 
 // connections bounds how many connections one client has open at once. Surplus ones are closed without an answer.
@@ -18,7 +20,7 @@ type connections struct {
 }
 
 // listen returns a listener whose connections are counted. They are so when they are first asked for their RemoteAddr,
-// because what a PROXY protocol header announces is known no earlier; http.Server asks first thing in the connection's
+// because what a PROXY protocol header announces is known no earlier; the server asks first thing in the connection's
 // own goroutine, before the handshake of TLS.
 func (c *connections) listen(ln net.Listener) net.Listener { return &countingListener{ln, c} }
 
@@ -104,6 +106,17 @@ func (c *counted) RemoteAddr() net.Addr {
 func (c *counted) Close() error {
 	c.connections.leave(c)
 	return c.Conn.Close()
+}
+
+// ReadFrom lets the kernel copy, where the connection beneath can (sendfile, splice).
+func (c *counted) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+// SyscallConn returns what the connection beneath is waited for with, if it has such a thing.
+func (c *counted) SyscallConn() (syscall.RawConn, error) {
+	if socket, ok := c.Conn.(syscall.Conn); ok {
+		return socket.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // CloseWrite closes the sending side, if the connection beneath has such a thing.

@@ -1,6 +1,7 @@
 // Package gateway is one request's way through gate451.
 //
 //	listener   accepts the connection; clientip reads PROXY protocol from the peers that send it
+//	server     reads the request, as net/http would or not at all; HTTP/2 is left to net/http
 //	observe    counts and times the request, and contains a panic
 //	Enforce    judges it, before any routing, so that no route, method or encoding slips beside:
 //	canonical    every reading of what is asked; what no honest client sends is answered 400

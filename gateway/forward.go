@@ -102,7 +102,7 @@ func (g *Gateway) forward(c echo.Context) error {
 			return nil
 		}
 		if r.ContentLength < 0 {
-			// Told the server's own writer, it has the rest of a longer body awaited for a moment, so that the answer arrives.
+			// The server waits a moment for the rest of a longer body, so that the answer arrives.
 			r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, limit)
 		}
 	}

@@ -37,6 +37,25 @@ type metrics struct {
 	policyReloadTime prometheus.Gauge
 
 	ungoverned prometheus.Counter
+
+	knownDecisions known[decisionKey, prometheus.Counter]
+	knownLookups   known[string, prometheus.Counter]
+	knownRequests  known[requestKey, prometheus.Counter]
+	knownDurations known[string, prometheus.Observer]
+}
+
+// decisionKey is what the labels of a decision that counts are made from.
+type decisionKey struct {
+	verdict        rules.Verdict
+	reason         rules.Reason
+	rule, activity string
+	country        rules.Country
+}
+
+// requestKey is what the labels of a request that was answered are made from.
+type requestKey struct {
+	route, method string
+	status        int
 }
 
 // durations are the buckets, in seconds, of how long requests take.
@@ -101,7 +120,9 @@ func (m *metrics) decided(j *judgement, took time.Duration) {
 		m.ungoverned.Inc()
 		return
 	}
-	m.decisions.WithLabelValues(d.Verdict.String(), d.Reason.String(), d.RuleID(), d.Activity, d.Country.String(), string(rules.Enforce)).Inc()
+	m.knownDecisions.of(decisionKey{d.Verdict, d.Reason, d.RuleID(), d.Activity, d.Country}, func() prometheus.Counter {
+		return m.decisions.WithLabelValues(d.Verdict.String(), d.Reason.String(), d.RuleID(), d.Activity, d.Country.String(), string(rules.Enforce))
+	}).Inc()
 	if d.Notice != nil {
 		m.notices.WithLabelValues(d.Notice.ID, d.Notice.Activity, d.Country.String()).Inc()
 	}
@@ -116,6 +137,15 @@ func (m *metrics) hear() {
 	for _, result := range geoip.HeardResults() {
 		m.heard[result] = m.headers.WithLabelValues(result)
 	}
+}
+
+// answered counts a request that was answered, and how long that took.
+func (m *metrics) answered(route, method string, status int, took time.Duration) {
+	method = methodLabel(method)
+	m.knownRequests.of(requestKey{route, method, status}, func() prometheus.Counter {
+		return m.requests.WithLabelValues(route, method, statusLabel(status))
+	}).Inc()
+	m.knownDurations.of(route, func() prometheus.Observer { return m.requestDuration.WithLabelValues(route) }).Observe(took.Seconds())
 }
 
 // totals returns all decisions so far, as far as the console tells them apart.
@@ -162,7 +192,8 @@ func kindOf(labels map[string]string) console.Kind {
 }
 
 func (m *metrics) located(o *rules.Origin) {
-	m.lookups.WithLabelValues(lookupResult(o)).Inc()
+	result := lookupResult(o)
+	m.knownLookups.of(result, func() prometheus.Counter { return m.lookups.WithLabelValues(result) }).Inc()
 	if o.Traits.Has(rules.StaleDatabase) {
 		m.traits.WithLabelValues("stale_database").Inc()
 	}

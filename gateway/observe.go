@@ -65,8 +65,7 @@ func (g *Gateway) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			if x.route != nil {
 				name = x.route.name
 			}
-			g.metrics.requests.WithLabelValues(name, methodLabel(method), statusLabel(x.status)).Inc()
-			g.metrics.requestDuration.WithLabelValues(name).Observe(time.Since(x.begun).Seconds())
+			g.metrics.answered(name, method, x.status, time.Since(x.begun))
 			x.traced.end(x)
 			g.running.Add(-1)
 			if cut {

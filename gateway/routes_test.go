@@ -123,8 +123,8 @@ func TestSilentServer(t *testing.T) {
 	if err := tls.Client(conn, &tls.Config{ServerName: "shop.example"}).HandshakeContext(t.Context()); err == nil {
 		t.Error("the client trusts the tests' certificate")
 	}
-	eventually(t, "the failed handshake is told", func() bool { return len(g.log.lines(t, "http server")) > 0 })
-	for _, line := range g.log.lines(t, "http server") {
+	eventually(t, "the failed handshake is told", func() bool { return len(g.log.lines(t, "no TLS came about")) > 0 })
+	for _, line := range g.log.lines(t, "no TLS came about") {
 		if !strings.Contains(line, `"level":"DEBUG"`) {
 			t.Errorf("%s", line)
 		}

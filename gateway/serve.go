@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"gate451/gateway/clientip"
+	"gate451/gateway/server"
 )
 
 // Run serves until stop ends. Then readiness fails first, and after shutdown.delay nothing new is accepted; requests under
@@ -83,7 +83,7 @@ func (g *Gateway) Run(stop, kill context.Context) error {
 const settling = 500 * time.Millisecond
 
 // drain lets requests under way finish.
-func (g *Gateway) drain(kill context.Context, public, asked *http.Server) error {
+func (g *Gateway) drain(kill context.Context, public *server.Server, asked *http.Server) error {
 	cfg := g.cfg.Shutdown
 	g.ready.Store(false)
 	g.log.Info("stopping", slog.Duration("delay", cfg.Delay), slog.Duration("timeout", cfg.Timeout))
@@ -127,10 +127,8 @@ func (g *Gateway) waitForUpgraded(limit context.Context) error {
 	return nil
 }
 
-// publicServer bounds what one connection may ask for. A client that resets each of its HTTP/2 streams at once
-// (CVE-2023-44487) gains nothing: a reset stream counts for limits.http2_streams until its handler has returned, and the
-// server ends a connection on which too many more wait for their turn (golang.org/issue/63417).
-func (g *Gateway) publicServer(alive context.Context) *http.Server {
+// publicHandler answers buyers.
+func (g *Gateway) publicHandler() http.Handler {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // everything is logged through slog
 	g.judged = func(c echo.Context, j *judgement) {
@@ -138,24 +136,28 @@ func (g *Gateway) publicServer(alive context.Context) *http.Server {
 		x.route = g.routes.find(j.request.Host)
 		x.traced = g.tracer.begin(x, c.Request(), j)
 	}
-	e.Pre(g.observe, Enforce(g.Enforcer), func(echo.HandlerFunc) echo.HandlerFunc { return g.forward })
-	s := &http.Server{
-		Handler:           e,
-		ReadHeaderTimeout: g.cfg.Limits.HeaderTimeout,
-		IdleTimeout:       g.cfg.Limits.IdleTimeout,
-		MaxHeaderBytes:    int(g.cfg.Limits.HeaderBytes),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: g.cfg.Limits.HTTP2Streams},
-		Protocols:         g.protocols(),
-		BaseContext:       func(net.Listener) context.Context { return alive },
-		ErrorLog:          stdlog.New(serverLog{g.log}, "", 0),
-		// OPTIONS * is judged and forwarded like everything else.
-		DisableGeneralOptionsHandler: true,
-	}
-	s.TLSConfig = g.tlsConfig()
-	return s
+	// One middleware, put together once: Echo puts them together for each request.
+	way := g.observe(Enforce(g.Enforcer)(g.forward))
+	e.Pre(func(echo.HandlerFunc) echo.HandlerFunc { return way })
+	return e
 }
 
-func (g *Gateway) servePublic(s *http.Server) error {
+// publicServer bounds what one connection may ask for.
+func (g *Gateway) publicServer(alive context.Context) *server.Server {
+	return server.New(server.Config{
+		Handler:        g.publicHandler(),
+		TLS:            g.tlsConfig(),
+		HeaderTimeout:  g.cfg.Limits.HeaderTimeout,
+		IdleTimeout:    g.cfg.Limits.IdleTimeout,
+		HeaderBytes:    int(g.cfg.Limits.HeaderBytes),
+		HTTP2Cleartext: g.cfg.HTTP2Cleartext,
+		HTTP2Streams:   g.cfg.Limits.HTTP2Streams,
+		Base:           alive,
+		Logger:         g.log,
+	})
+}
+
+func (g *Gateway) servePublic(s *server.Server) error {
 	ln := g.clients.Listen(g.public, clientip.ListenOptions{OnError: func(cause string) {
 		g.metrics.rejected.WithLabelValues("proxy_protocol_" + cause).Inc()
 	}})
@@ -164,19 +166,7 @@ func (g *Gateway) servePublic(s *http.Server) error {
 			limit: limit, client: g.single, surplus: g.metrics.rejected.WithLabelValues("connections").Inc, open: make(map[netip.Prefix]int),
 		}).listen(ln)
 	}
-	if s.TLSConfig != nil {
-		return s.ServeTLS(ln, "", "")
-	}
 	return s.Serve(ln)
-}
-
-// protocols are those of HTTP that the public listener speaks.
-func (g *Gateway) protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetHTTP2(true)
-	p.SetUnencryptedHTTP2(g.cfg.HTTP2Cleartext)
-	return p
 }
 
 // single returns the address of a peer that is one client, and the zero Addr for trusted proxies, behind which there are

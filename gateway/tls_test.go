@@ -1,10 +1,14 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestTLS shows HTTP/2 with a refusal, and that certificates are swapped while serving, good ones only.
@@ -64,5 +68,40 @@ func TestTLS(t *testing.T) {
 	eventually(t, "the new certificate is in use", func() bool { return serial() == 2 })
 	if a := g.get(t, german, "https://shop.example/cart"); a.StatusCode != 200 {
 		t.Errorf("a connection from before: %d", a.StatusCode)
+	}
+}
+
+// TestRefusalsOfAllProtocols shows that a refusal says the same whatever protocol it is told by: HTTP/1.1 takes it as a whole, HTTP/2
+// field by field.
+func TestRefusalsOfAllProtocols(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t, 1)
+	g := start(t, setup{config: "tls: {cert_file: tls.crt, key_file: tls.key}\n", files: map[string][]byte{"tls.crt": cert, "tls.key": key}})
+	g.tls = &tls.Config{InsecureSkipVerify: true}
+	one := &http.Client{Transport: &http.Transport{
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+			conn, err := g.dial(american)
+			if err != nil {
+				return nil, err
+			}
+			return tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: "shop.example"}), nil
+		},
+		DisableCompression: true, DisableKeepAlives: true,
+	}, Timeout: patience}
+	for _, accept := range []string{"text/html", "application/json", "text/plain", ""} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			first := exchange(t, one, method, "https://shop.example/cart", nil, "Accept", accept, "Accept-Language", "de")
+			second := g.send(t, american, method, "https://shop.example/cart", nil, "Accept", accept, "Accept-Language", "de")
+			for _, a := range []answer{first, second} {
+				a.Header.Del("Date")
+				if reference := a.Header.Get("Gate451-Reference"); len(reference) != 9 || method == http.MethodGet && !strings.Contains(a.text, reference) {
+					t.Errorf("%s %q by %s: reference %q", method, accept, a.Proto, reference)
+				}
+				a.Header.Set("Gate451-Reference", "")
+			}
+			if first.ProtoMajor != 1 || second.ProtoMajor != 2 || first.StatusCode != 451 || first.ContentLength != second.ContentLength || !cmp.Equal(first.Header, second.Header) {
+				t.Errorf("%s %q by %s and %s: %s", method, accept, first.Proto, second.Proto, cmp.Diff(first.Header, second.Header))
+			}
+		}
 	}
 }

@@ -29,7 +29,7 @@ func refusing(tb testing.TB, endpoint *url.URL) (g *Gateway, serve func()) {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { g.tracer.close(context.Background()) })
-	handler, r, w := g.publicServer(context.Background()).Handler, benchRequest("/cart"), sink{http.Header{}}
+	handler, r, w := g.publicHandler(), benchRequest("/cart"), sink{http.Header{}}
 	return g, func() {
 		clear(w.h)
 		handler.ServeHTTP(w, r)

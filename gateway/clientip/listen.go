@@ -41,8 +41,8 @@ type ListenOptions struct {
 // before the handshake.
 //
 // The header is read at the first use of the connection, by whoever uses it: Accept never waits for it, and
-// http.Server calls RemoteAddr first thing in the connection's own goroutine. Its ConnContext and ConnState
-// hooks run in the accepting one, so they must not call RemoteAddr.
+// the gateway's server, as http.Server, calls RemoteAddr first thing in the connection's own goroutine. Hooks of http.Server that run in
+// the accepting one (ConnContext and ConnState) must not call it.
 //
 // A header that is absent, malformed or late closes the connection. One that announces no address that a client
 // of ours can have (LOCAL, which balancers send with their health checks, UNKNOWN, or a Unix socket) leaves a

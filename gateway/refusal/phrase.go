@@ -28,7 +28,7 @@ func readsPhrase(h http.Header) bool {
 // client knew do not destroy it (RFC 9112, section 9.6).
 const linger = 500 * time.Millisecond
 
-// writePhrase answers over the connection itself, because net/http has no other way to a reason phrase of one's own (RFC
+// writePhrase answers over the connection itself, because servers have no other way to a reason phrase of one's own (RFC
 // 9112, section 4), and closes it. The answer must have no more headers to come. It reports whether it has answered:
 // nothing was sent if not.
 func (w *Writer) writePhrase(rw http.ResponseWriter, r *http.Request, line []byte) bool {

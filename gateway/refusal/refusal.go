@@ -102,6 +102,7 @@ type Writer struct {
 	look      look
 	languages *languages
 	headers   [forms]http.Header
+	fields    [forms]fields // The same, as text.
 	buffers   sync.Pool
 	kept      kept
 	patience  time.Duration
@@ -144,6 +145,9 @@ func New(cfg Config) (*Writer, error) {
 		}
 	}
 	w.headers[page451].Set("Content-Security-Policy", w.policy)
+	for f := range forms {
+		w.fields[f] = newFields(w.headers[f])
+	}
 	return w, nil
 }
 
@@ -170,6 +174,11 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f *Refusal) {
 	}
 	language := w.languages.choose(r.Header["Accept-Language"])
 	chosen := w.render(buf, choose(r.Header), language, f, linked(link))
+	unread := r.ContentLength != 0 && r.ProtoMajor == 1
+	phrase := chosen == line && r.ProtoMajor == 1 && !unread && readsPhrase(r.Header)
+	if !unread && !phrase && w.writeAll(rw, buf, chosen, language, link, f.Reference) {
+		return
+	}
 
 	h := rw.Header()
 	for _, name := range [...]string{"Content-Encoding", "Etag", "Expires", "Last-Modified", "Location", "Refresh"} {
@@ -183,8 +192,7 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, f *Refusal) {
 	if f.Reference != "" {
 		h["Gate451-Reference"] = own[2:3:3]
 	}
-	unread := r.ContentLength != 0 && r.ProtoMajor == 1
-	if chosen == line && r.ProtoMajor == 1 && !unread && readsPhrase(r.Header) && w.writePhrase(rw, r, buf.Bytes()) {
+	if phrase && w.writePhrase(rw, r, buf.Bytes()) {
 		return
 	}
 	if unread {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,14 @@ type exchange struct {
 	answered atomic.Bool // The answer's header is there.
 	overdue  atomic.Int32
 	waiting  atomic.Bool // Whoever is overdue is the client.
+}
+
+// afterFunc is context.AfterFunc. A server's context that can do as much by itself is spared what that makes around it.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // send tries upstreams until one answers, it is no longer safe to try, or enough have been tried.
@@ -165,8 +174,8 @@ func (x *exchange) end() {
 
 // leaveBody tells an HTTP/1 server before it writes a header that the rest of the request's body is not
 // its own to read, which it would do to keep the connection. A client that is still sending gets the answer all the
-// same: the server half-closes first, as it does behind a body that is too large, and waits before it closes what holds
-// unread bytes, for a reset would take from the client what it has not read yet.
+// same: the server half-closes first and waits before it closes what holds unread bytes, for a reset would take from the client what
+// it has not read yet. The gateway's own server does so by itself, net/http's as if the body were too large.
 func (x *exchange) leaveBody(h http.Header) {
 	if x.body != nil && !x.body.done.Load() && x.r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}

@@ -109,7 +109,7 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, m Meta) {
 		return
 	}
 	x.target = target
-	x.leave = context.AfterFunc(r.Context(), x.cut)
+	x.leave = afterFunc(r.Context(), x.cut)
 	defer x.end()
 	x.upgrade = asksWebSocket(r)
 	x.header = requestHeader(r, m, x.upgrade)
