@@ -204,6 +204,24 @@ await() {
 	return "$status"
 }
 
+# ask WANT WHOM ARGUMENTS... has h2load ask, and sets requests and microseconds. An answer of another class than WANT ends this. A load
+# that fails has got no answers: a machine may be too busy to let it begin in time.
+ask() {
+	requests=0 microseconds=0
+	await timeout $((MILLISECONDS / 1000 + 300)) taskset -c "$LOAD_CPU" h2load "${@:3}" || return 0
+	counted "$1" "$2"
+}
+
+# insist does so until there are answers.
+insist() {
+	local tries
+	for tries in 1 2 3 4 5; do
+		ask "$@"
+		((requests == 0)) || return 0
+	done
+	fail "$2 answers nothing ($tries attempts):" "$work/load"
+}
+
 # counted WANT WHOM sets requests and microseconds to what h2load has said. An answer of another class than WANT is a failure.
 counted() {
 	read -r requests microseconds < <(awk -v want="$1" '

@@ -45,9 +45,7 @@ run() {
 # load GATEWAY WANT URL ARGUMENTS... asks it for something again and again. Answers of another class than WANT end this.
 load() {
 	local requests
-	await timeout $((MILLISECONDS / 1000 + 300)) taskset -c "$LOAD_CPU" h2load -D "${MILLISECONDS}ms" --connect-to "127.0.0.1:${http[$1]}" "${@:4}" "$3" ||
-		fail "the load fails:" "$work/load"
-	counted "$2" "$1, asked for $3"
+	insist "$2" "$1, asked for $3," -D "${MILLISECONDS}ms" --connect-to "127.0.0.1:${http[$1]}" "${@:4}" "$3"
 	echo "$1: $requests requests for $3"
 }
 

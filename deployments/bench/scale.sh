@@ -190,10 +190,7 @@ measure() {
 	used "${pid[${of[$2]}]}"
 	before=$cpu
 	cd "$work"
-	await timeout $((MILLISECONDS / 1000 + 300)) taskset -c "$LOAD_CPU" h2load --h1 -D "${MILLISECONDS}ms" --connect-to "127.0.0.1:$where" "${options[@]:0:${#options[@]}-1}" \
-		"http://shop.example${options[-1]}" || fail "the load fails:" "$work/load"
-	counted "$want" "$2"
-	((requests > 0)) || fail "nothing was answered in $MILLISECONDS ms; give a longer time:" "$work/load"
+	insist "$want" "$2" --h1 -D "${MILLISECONDS}ms" --connect-to "127.0.0.1:$where" "${options[@]:0:${#options[@]}-1}" "http://shop.example${options[-1]}"
 	used "${pid[${of[$2]}]}"
 	printf '%s\t%s\t%d\t%d\t%d\n' "$1" "$2" "$requests" $((cpu - before)) "$resident" >>"$work/samples"
 }
