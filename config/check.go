@@ -33,8 +33,46 @@ func (w *walker) check(c *Config) {
 	case c.CountryHeader != "" && c.CountryHeader == c.ClientIP.Header:
 		w.report(fmt.Sprintf("country_header and client_ip.header are both %s; write different ones", c.CountryHeader), &c.CountryHeader, &c.ClientIP.Header)
 	}
-	if c.GeoIP.Decide == "any" && len(c.GeoIP.Databases) < 2 {
-		w.warn("decide: any makes no difference with one database; name another under databases, or leave decide out", &c.GeoIP.Decide)
+	w.checkSources(c)
+}
+
+// checkSources reports what would make a source of countries useless, or have buyers write it.
+func (w *walker) checkSources(c *Config) {
+	g := &c.GeoIP
+	seen := map[string]any{}
+	for i, field := range g.Fields {
+		fresh := w.unique(seen, field, &g.Fields[i], "field %s is named twice, first on line %d; name it once")
+		if fresh && field != "" && field != "country" && len(g.Databases) == 0 {
+			w.report(fmt.Sprintf("the embedded database has no %s; name one that has under databases, or leave it out", field), &g.Fields[i])
+		}
+	}
+	if _, asked := w.places[&g.Fields]; asked && len(g.Fields) == 0 {
+		w.report("fields is empty; name at least one, such as fields: [country], or leave it out", &g.Fields)
+	}
+	if g.Header != "" {
+		w.checkCountryHeader(c)
+	} else if g.Decide == "any" && max(1, len(g.Databases))*max(1, len(g.Fields)) == 1 {
+		w.warn("decide: any makes no difference with one source; name another database under databases, or leave decide out", &g.Decide)
+	}
+}
+
+func (w *walker) checkCountryHeader(c *Config) {
+	g := &c.GeoIP
+	switch {
+	case slices.Contains(owned, g.Header):
+		w.report(fmt.Sprintf("geoip.header %s has another meaning here; write the one in which the proxy names the buyer's country, such as CF-IPCountry", g.Header), &g.Header)
+	case g.Header == c.CountryHeader:
+		w.report(fmt.Sprintf("geoip.header and country_header are both %s, which is the gateway's own word; write different ones", g.Header), &g.Header, &c.CountryHeader)
+	case g.Header == c.ClientIP.Header:
+		w.report(fmt.Sprintf("geoip.header and client_ip.header are both %s; write the one that names a country", g.Header), &g.Header)
+	case len(c.ClientIP.TrustedProxies) == 0:
+		w.report("geoip.header is never believed while client_ip.trusted_proxies is empty; name the proxies that send it, or leave it out", &g.Header)
+	case g.Decide != "any":
+		w.report("geoip.header adds a country to that of the databases, and decide: first has one count alone; write decide: any beside it", &g.Header, &g.Decide)
+	}
+	if _, listens := w.places[&c.ForwardAuth.Listen]; listens {
+		// It stands in the question as the buyer wrote it: the proxy that asks hands it on.
+		w.report(fmt.Sprintf("forward_auth would have buyers write %s themselves; leave geoip.header out, or have the proxy forward to the gateway instead of asking it", g.Header), &g.Header)
 	}
 }
 

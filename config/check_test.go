@@ -12,7 +12,7 @@ func TestWarnings(t *testing.T) {
 		{"client_ip: {header: Forwarded}", "/etc/gate451/gateway.yaml:3:21: client_ip.header is never believed while client_ip.trusted_proxies is empty; name the proxies that send it"},
 		{"client_ip: {header: Forwarded, trusted_proxies: [10.0.0.0/8]}", ""},
 		{"client_ip: {proxy_protocol: [10.0.0.0/8]}", ""},
-		{"geoip: {decide: any}", "/etc/gate451/gateway.yaml:3:17: decide: any makes no difference with one database; name another under databases, or leave decide out"},
+		{"geoip: {decide: any}", "/etc/gate451/gateway.yaml:3:17: decide: any makes no difference with one source; name another database under databases, or leave decide out"},
 		{"http2_cleartext: true\ntls: {cert_file: a, key_file: b}", "/etc/gate451/gateway.yaml:3:18: http2_cleartext makes no difference with a certificate, as nothing is cleartext then; leave it out"},
 		{"http2_cleartext: true", ""},
 		{"geoip: {decide: any, databases: [a.mmdb, b.mmdb]}", ""},

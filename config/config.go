@@ -80,9 +80,11 @@ type Route struct {
 // GeoIP says how an address becomes a country.
 type GeoIP struct {
 	Databases []string                `yaml:"databases" format:"file" example:"[GeoLite2-Country.mmdb]" doc:"MaxMind databases, asked in this order. They are watched. Left out: the embedded database."`
-	Decide    string                  `yaml:"decide" enum:"first|any" default:"first" doc:"Whose answer counts: the first database's that has one, or any: a country counts if any database names it."`
-	Overrides map[netip.Prefix]string `yaml:"overrides" key:"network" format:"country" example:"{203.0.113.0/24: US}" doc:"Networks whose country is known better: stronger than any database, and than private_networks in the policy."`
-	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP database, for the policy's anonymized."`
+	Fields    []string                `yaml:"fields" format:"field" example:"[country, registered_country]" doc:"What of a database's records names a country, each a source of its own: country (where the address is used), registered_country (where its owner has registered it), represented_country (whose embassy or military base uses it). Left out: country."`
+	Decide    string                  `yaml:"decide" enum:"first|any" default:"first" doc:"Whose answer counts: the first source's that has one, database by database and of each in the order of fields, or any: a country counts if any source names it."`
+	Header    string                  `yaml:"header" format:"header" example:"CF-IPCountry" doc:"Header in which client_ip.trusted_proxies name the buyer's country, such as CF-IPCountry of Cloudflare or CloudFront-Viewer-Country: one more source, which can only add a country. It needs decide: any. Left out: no such header is looked at."`
+	Overrides map[netip.Prefix]string `yaml:"overrides" key:"network" format:"place" example:"{203.0.113.0/24: US}" doc:"Networks whose country, or subdivision such as UA-43, is known better: stronger than any other source, and than private_networks in the policy."`
+	Anonymous string                  `yaml:"anonymous" format:"file" example:"GeoIP2-Anonymous-IP.mmdb" doc:"MaxMind Anonymous IP or Anonymous Plus database, for the policy's anonymized."`
 	MaxAge    time.Duration           `yaml:"max_age" format:"duration" default:"60d" min:"1ms" doc:"Age from which a database counts as stale, for the policy's stale_database."`
 	Update    Update                  `yaml:"update" doc:"Has databases fetched from MaxMind, and kept current. Left out: they are for the operator to replace."`
 }

@@ -80,9 +80,12 @@ func usable(t *testing.T, c *Config) {
 			t.Errorf("accepted network: %v", network)
 		}
 	}
-	for network, country := range c.GeoIP.Overrides {
-		if !network.IsValid() || network != network.Masked() || len(country) != 2 {
-			t.Errorf("accepted override: %v %q", network, country)
+	for network, place := range c.GeoIP.Overrides {
+		if !network.IsValid() || network != network.Masked() || !formats["place"].pattern.MatchString(place) {
+			t.Errorf("accepted override: %v %q", network, place)
 		}
+	}
+	if c.GeoIP.Header != "" && (c.GeoIP.Decide != "any" || len(c.ClientIP.TrustedProxies) == 0 || c.ForwardAuth.Listen != "" || c.GeoIP.Header == c.CountryHeader) {
+		t.Errorf("accepted geoip.header %q: %+v", c.GeoIP.Header, c)
 	}
 }

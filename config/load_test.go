@@ -156,9 +156,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Policy: "/etc/gate451/rules/policy.yaml",
 		GeoIP: GeoIP{
-			Databases: []string{"/etc/gate451/a.mmdb", "/var/lib/b.mmdb"}, Decide: "any",
+			Databases: []string{"/etc/gate451/a.mmdb", "/var/lib/b.mmdb"}, Decide: "any", Fields: []string{"country", "represented_country"},
 			Overrides: map[netip.Prefix]string{
-				netip.MustParsePrefix("203.0.113.0/24"): "US", netip.MustParsePrefix("198.51.100.1/32"): "NO", netip.MustParsePrefix("2001:db8::/32"): "DE",
+				netip.MustParsePrefix("203.0.113.0/24"): "UA-43", netip.MustParsePrefix("198.51.100.1/32"): "NO", netip.MustParsePrefix("2001:db8::/32"): "DE",
 			},
 			Anonymous: "/etc/gate451/anon.mmdb", MaxAge: 14*24*time.Hour + 12*time.Hour, Update: defaults().GeoIP.Update,
 		},

@@ -230,8 +230,8 @@ func TestTheExampleIsComplete(t *testing.T) {
 	}
 	file := filepath.Join(folder, "gateway.yaml")
 	mentioned := map[string]bool{}
-	for _, either := range []string{`  (cert|key)_file: tls\..*\n`, `  acme:\n(    .*\n)*`} { // one of them at a time
-		text := regexp.MustCompile(`(?m)^`+either).ReplaceAll(full, nil)
+	for _, either := range []string{`  (cert|key)_file: tls\..*\n|  header: CF-IPCountry\n`, `  acme:\n(    .*\n)*|  header: CF-IPCountry\n`} { // one of them at a time
+		text := regexp.MustCompile(`(?m)^(`+either+`)`).ReplaceAll(full, nil)
 		c, err := Parse(file, text, nil)
 		if err != nil {
 			t.Fatalf("with every key: %v", err)
@@ -265,6 +265,13 @@ func TestTheExampleIsComplete(t *testing.T) {
 			})
 		}
 	}
+	// A country's header stands beside neither of two others.
+	text := regexp.MustCompile(`(?m)^(  acme:\n(    .*\n)*|forward_auth:\n  .*\n)`).ReplaceAll(full, nil)
+	c, err := Parse(file, []byte(strings.Replace(string(text), "decide: first", "decide: any", 1)), nil)
+	if err != nil {
+		t.Fatalf("with the country's header: %v", err)
+	}
+	mentioned["geoip.header"] = c.GeoIP.Header == "Cf-Ipcountry"
 	for key, given := range mentioned {
 		if !given {
 			t.Errorf("it does not mention %s", key)

@@ -60,9 +60,13 @@ var formats = map[string]format{
 		"a header name", "write letters, digits and hyphens, such as X-Forwarded-For",
 		regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`), "", parseHeader,
 	},
-	"country": {
-		"a country", "write its ISO 3166-1 code of two capital letters, such as US",
-		regexp.MustCompile(`^[A-Z]{2}$`), "", verbatim,
+	"place": {
+		"a country", "write its ISO 3166-1 code of two capital letters, such as US, or the ISO 3166-2 code of a part of it, such as UA-43",
+		regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`), "", verbatim,
+	},
+	"field": {
+		"a field of a database", "write country, registered_country or represented_country",
+		regexp.MustCompile(`^(country|registered_country|represented_country)$`), "", verbatim,
 	},
 	"name": {
 		"a route name", "write up to 63 letters, digits, dots, hyphens and underscores, such as shop",

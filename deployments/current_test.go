@@ -36,6 +36,38 @@ func TestPageOfTheDatabase(t *testing.T) {
 	consoles(t, "DATABASE.md", dir, program, strings.NewReplacer())
 }
 
+// TestPageOfPlaces does what PLACES.md says, with a city database that knows its buyers.
+func TestPageOfPlaces(t *testing.T) {
+	t.Parallel()
+	program, dir := buildProgram(t), t.TempDir()
+	if out, err := exec.Command(program, "init", "--dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	country := func(code string) mmdbtype.Map { return mmdbtype.Map{"iso_code": mmdbtype.String(code)} }
+	records := map[string]mmdbtype.Map{
+		"91.210.0.0/24": {"country": country("UA"), "subdivisions": mmdbtype.Slice{country("43")}},
+		"91.210.1.0/24": {"country": country("UA"), "subdivisions": mmdbtype.Slice{country("30")}},
+		"91.210.2.0/24": {"country": country("UA")},
+		"84.200.0.0/24": {"country": country("DE"), "represented_country": country("US")},
+	}
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-City", BuildEpoch: time.Now().Add(-24 * time.Hour).Unix(), RecordSize: 24, Description: map[string]string{"en": "A test database"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for network, record := range records {
+		_, prefix, err := net.ParseCIDR(network)
+		if err := errors.Join(err, tree.Insert(prefix, record)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var database bytes.Buffer
+	if _, err := tree.WriteTo(&database); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "GeoLite2-City.mmdb"), database.String())
+	follow(t, "PLACES.md", dir, program, "127.0.0.1:1")
+}
+
 // found returns a path if there is something.
 func found(path string) string {
 	if matches, _ := filepath.Glob(path); len(matches) == 1 {

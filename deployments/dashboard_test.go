@@ -95,6 +95,7 @@ routes:
   - {hosts: [shop.example], upstreams: [%q]}
   - {hosts: [away.example], upstreams: ["http://%s"]}
 policy: policy.yaml
+geoip: {decide: any, header: CF-IPCountry}
 evidence: {dir: evidence}
 replica: gate-1
 redis: {addrs: [%q]}
@@ -148,7 +149,7 @@ redis: {addrs: [%q]}
 func buy(gateway string, ended *atomic.Bool) error {
 	for !ended.Load() {
 		for _, request := range []string{
-			"GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 50.114.0.1\r\n", "GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 88.64.0.1\r\n",
+			"GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 50.114.0.1\r\nCF-IPCountry: PR\r\n", "GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 88.64.0.1\r\n",
 			"GET /updates HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 88.64.0.1\r\n", "GET /about HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 88.64.0.1\r\n",
 			"GET /cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 192.0.2.1\r\n", "GET /about HTTP/1.1\r\nHost: away.example\r\nX-Forwarded-For: 88.64.0.1\r\n",
 			"GET /../../cart HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 88.64.0.1\r\n",

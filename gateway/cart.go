@@ -22,6 +22,7 @@ const mostCartBytes = 1 << 20
 type carts struct {
 	routes  *routes
 	country string // the header that tells it
+	heard   string // the one in which a proxy in front does, if any
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -101,7 +102,7 @@ func (c *carts) put(r *http.Request, j *judgement, carrier *rules.Carrier, q que
 		in.Body, _ = json.Marshal(map[string]string{"query": q.query}) // of strings
 	}
 	answer, err := route.proxy.Ask(r, upstream.Meta{
-		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: c.country, Country: j.origin.Country.String(),
+		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: c.country, HeardHeader: c.heard, Country: j.origin.Country.String(),
 	}, in)
 	j.waited = time.Since(start)
 	result := "answered"

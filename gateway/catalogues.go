@@ -24,9 +24,9 @@ type stocked struct {
 // stock reads the catalogues that a policy names, from this replica's own files, and attaches them. All are read, so that all
 // that is wrong is told at once.
 func (s *policySource) stock(base *rules.Policy) (stocked, error) {
-	names := base.Catalogues()
+	undecided, names := s.decides(base), base.Catalogues()
 	if len(names) == 0 {
-		return stocked{base: base, policy: base}, nil
+		return stocked{base: base, policy: base}, undecided
 	}
 	into := base.Catalogue()
 	var files []catalogue.Info
@@ -35,7 +35,7 @@ func (s *policySource) stock(base *rules.Policy) (stocked, error) {
 		info, err := catalogue.Load(name, filepath.Dir(s.file), into)
 		files, errs = append(files, info), append(errs, err)
 	}
-	err := errors.Join(errs...)
+	err := errors.Join(append(errs, undecided)...)
 	if err != nil {
 		return stocked{}, err
 	}

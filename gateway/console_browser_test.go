@@ -26,7 +26,7 @@ import (
 const operatedPolicy = packPolicy + `rules:
   - id: embargo
     activity: sale
-    countries: [ofac-comprehensive]
+    countries: [CU, IR, KP]
     from: 2022-02-21
     basis: {title: 31 CFR part 515, url: "https://law.example/515"}
     except: [{networks: [198.51.100.0/24], until: 2024-12-31, note: licence 1234}]
@@ -208,7 +208,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	v.good("an explanation", 1440)
 	v.pictures(map[string]string{"why": ""})
 
-	g.replace(t, "policy.yaml", []byte(strings.Replace(operatedPolicy, "activity: sale\n    countries: [ofac", "activty: sale\n    countries: [ofac", 1)))
+	g.replace(t, "policy.yaml", []byte(strings.Replace(operatedPolicy, "activity: sale\n    countries: [CU", "activty: sale\n    countries: [CU", 1)))
 	v.visit("/policy")
 	v.do(chromedp.Click(`form[action="/policy/reload"] button`), chromedp.WaitVisible("#refused-head"))
 	v.good("a policy that is refused", 1440)

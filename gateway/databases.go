@@ -30,9 +30,11 @@ type DatabaseRecord struct {
 	Built       time.Time `json:"built"`
 	Stale       bool      `json:"stale"`
 	Anonymous   bool      `json:"anonymous"`
-	IPVersion   int       `json:"ip_version"`
-	Nodes       int       `json:"nodes"`
-	Bytes       int       `json:"bytes"`
+	// Divided counts the countries of which it names subdivisions.
+	Divided   int `json:"divided_countries"`
+	IPVersion int `json:"ip_version"`
+	Nodes     int `json:"nodes"`
+	Bytes     int `json:"bytes"`
 	// Update is how it is kept current; it is left out if that is for the operator.
 	Update *UpdateRecord `json:"update,omitempty"`
 }
@@ -44,9 +46,10 @@ func Databases(cfg *config.Config, now time.Time) ([]DatabaseRecord, error) {
 		return nil, err
 	}
 	records, updates := []DatabaseRecord{}, updateRecords(cfg)
-	for _, d := range places.Databases() {
+	divided := places.Divided()
+	for i, d := range places.Databases() {
 		records = append(records, DatabaseRecord{
-			Name: d.Name, Path: d.Path, Type: d.Type, Description: d.Description, Built: d.Built, Stale: d.Stale, Anonymous: d.Anonymous,
+			Name: d.Name, Path: d.Path, Type: d.Type, Description: d.Description, Built: d.Built, Stale: d.Stale, Anonymous: d.Anonymous, Divided: divided[i],
 			IPVersion: d.IPVersion, Nodes: d.NodeCount, Bytes: d.Size, Update: updates[d.Path],
 		})
 	}

@@ -6,7 +6,7 @@
 //	Enforce    judges it, before any routing, so that no route, method or encoding slips beside:
 //	canonical    every reading of what is asked; what no honest client sends is answered 400
 //	clientip     who asks
-//	geoip        where they are
+//	geoip        where they are, by databases and, where one is trusted, by what a proxy adds
 //	goods        which products it carries, where a rule could block one of them
 //	rules        Policy.Decide: may they have it?
 //	evidence   writes it down, before anything is answered

@@ -57,10 +57,16 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg, log: opts.Logger, registry: registry, metrics: newMetrics(registry, opts.Build), random: opts.Random}
 	e.pool.New = func() any { return new(judgement) }
 	e.judge.now = opts.Now
+	if e.header = cfg.GeoIP.Header; e.header != "" {
+		e.metrics.hear()
+	}
 	e.goods = goods.Options{MostBytes: cfg.Limits.ReadBytes, Documents: goods.NewDocuments(), Decoders: new(goods.Decoders)}
 	var errs [4]error
 	e.clients, errs[0] = newClients(cfg)
-	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, OnReload: func(database string, err error) {
+	replace := func(divides func(rules.Country) bool, replace func()) error {
+		return e.policy.replace(divides, replace)
+	}
+	e.places, errs[1] = openPlaces(cfg, geoip.Options{Logger: opts.Logger, Now: opts.Now, Replace: replace, OnReload: func(database string, err error) {
 		e.metrics.databaseReloads.WithLabelValues(database, reloadResult(err)).Inc()
 		if err != nil {
 			e.troubles.Store(database, err.Error())
@@ -68,17 +74,23 @@ func NewEnforcer(cfg *config.Config, opts Options) (*Enforcer, error) {
 		}
 		e.troubles.Delete(database)
 		e.noteDatabase(database)
+		if e.fleet != nil {
+			e.fleet.Again() // a policy may have been refused for want of it
+		}
 	}})
 	e.policy = &policySource{file: cfg.Policy, text: opts.Policy, log: opts.Logger, loaded: e.metrics.policyLoaded, now: opts.Now, note: func(event evidence.Event) {
 		e.recorder.note(event)
 	}}
+	if e.places != nil && !opts.anyPolicy {
+		e.policy.divides = e.places.Divides
+	}
 	errs[2] = placed(cfg, e.policy.load(), func(error) any { return &cfg.Policy })
 	e.refusals, errs[3] = newRefusals(cfg)
 	e.previews = newPreviews(string(cfg.Refusal.PreviewToken))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(databaseCollector{e.places}, policyCollector{e.policy}, catalogueCollector{e.policy})
+	registry.MustRegister(databaseCollector{e.places}, policyCollector{e.policy}, catalogueCollector{e.policy}, disagreementCollector{e.places})
 	return e, nil
 }
 
@@ -91,7 +103,11 @@ func reloadResult(err error) string {
 
 // Reload reads the policy, its catalogues and the databases again. What is bad changes nothing; the error says what that is.
 func (e *Enforcer) Reload() error {
-	return errors.Join(e.policy.load(), e.places.Reload(), e.recorder.reload())
+	policy, places := e.policy.load(), e.places.Reload()
+	if policy != nil && places == nil {
+		policy = e.policy.load() // the new databases may tell what it was refused for
+	}
+	return errors.Join(policy, places, e.recorder.reload())
 }
 
 // noteDatabase writes into the evidence that a database was replaced.
@@ -137,6 +153,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 		return nil
 	}
 	e.metrics.decided(j, time.Since(start)-j.waited)
+	e.countSources(c.Request(), j)
 	e.count(&j.decision)
 	e.wonder(j)
 	if e.judged != nil {
@@ -148,7 +165,7 @@ func (e *Enforcer) enforce(c echo.Context, next echo.HandlerFunc, tell func(echo
 	}
 	var err error
 	if recorded {
-		err = e.recorder.record(c.Request(), j)
+		err = e.recorder.record(c.Request(), j, e.sources(c.Request(), j))
 	}
 	e.showLatest(c.Request(), j, recorded, err)
 	if err != nil {

@@ -106,6 +106,7 @@ type Account struct {
 	judgement
 	rejected    *canonical.Malformed
 	whereabouts geoip.Report
+	unheard     bool // a proxy could have named the country, and none was asked
 	explanation rules.Explanation
 	routes      *routes // nil where there are none, as in another Echo program
 	words       *refusal.Writer
@@ -140,8 +141,22 @@ func (e *Enforcer) Explain(q Question) (*Account, error) {
 		return a, nil
 	}
 	a.whereabouts = e.places.Lookup(a.client.Addr, q.At)
+	if heard, asked := e.heard(r, &a.judgement); asked {
+		a.whereabouts.Findings = append(a.whereabouts.Findings, heard.Finding())
+	} else {
+		a.unheard = e.header != "" && q.From == nil
+	}
 	a.explanation = a.policy.Explain(&a.judgement.request, &a.origin, q.At)
 	return a, nil
+}
+
+// Findings return what each source says of where the client is.
+func (a *Account) Findings() []FindingRecord {
+	records := []FindingRecord{}
+	for _, f := range a.whereabouts.Findings {
+		records = append(records, findingRecord(f))
+	}
+	return records
 }
 
 // Record returns the decision's fields. The error says why there is none: the request is rejected as malformed.

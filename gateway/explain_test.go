@@ -115,7 +115,7 @@ time_zone: Europe/Berlin
 activities: {sale: [{paths: [/cart]}], update: [{paths: [/updates]}]}
 products: {hers: [{paths: [/cart/hers]}], his: [{paths: [/cart/his]}]}
 rules:
-  - {id: always, activity: sale, products: [hers], countries: [CU, UA-43]}
+  - {id: always, activity: sale, products: [hers], countries: [CU, SY]}
   - {id: coming, activity: sale, products: [hers], countries: [US], from: 2030-01-01}
   - {id: gone, activity: sale, products: [hers], countries: [US], from: 2020-01-01, until: 2021-01-01}
   - id: licensed

@@ -118,7 +118,7 @@ func (g *Gateway) forward(c echo.Context) error {
 // meta is what the upstream is told of a request that passes.
 func (g *Gateway) meta(r *http.Request, j *judgement) upstream.Meta {
 	return upstream.Meta{
-		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, Country: j.origin.Country.String(),
+		Client: j.client.Addr, Proto: j.scheme(r), CountryHeader: g.cfg.CountryHeader, HeardHeader: g.cfg.GeoIP.Header, Country: j.origin.Country.String(),
 		Decision: decisionHeader(&j.decision), Notice: noticeHeader(&j.decision, j.policy, g.refusals, r.Header),
 		PrivateCache: j.previewed || g.cfg.GovernedCache == "private" && (j.decision.Governed() || j.policy.MayCarry(&j.request)),
 	}

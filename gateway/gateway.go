@@ -115,7 +115,7 @@ func (g *Gateway) load(cfg *config.Config, opts Options) error {
 		}}
 	})
 	if g.routes != nil {
-		g.carts = &carts{routes: g.routes, country: cfg.CountryHeader, metrics: g.metrics, log: opts.Logger}
+		g.carts = &carts{routes: g.routes, country: cfg.CountryHeader, heard: cfg.GeoIP.Header, metrics: g.metrics, log: opts.Logger}
 	}
 	if cfg.TLS.CertFile != "" {
 		g.certs, errs[2] = loadCertificates(cfg, opts.Logger)

@@ -23,6 +23,7 @@ import (
 type judge struct {
 	clients *clientip.Resolver
 	places  *geoip.Locator
+	header  string // in which trusted proxies name the country; empty if none does
 	policy  *policySource
 	now     func() time.Time
 	goods   goods.Options
@@ -67,6 +68,9 @@ func (w *judge) judge(rw http.ResponseWriter, r *http.Request, j *judgement) err
 		j.client, j.clientErr, j.origin = clientip.Client{Addr: w.stated.Client, Peer: w.stated.Client}, nil, *w.stated
 	} else {
 		j.origin = w.places.Locate(j.client.Addr, now)
+		if w.header != "" {
+			w.hear(r, j)
+		}
 	}
 	j.origin.Token = tokenOf(r.Header)
 	j.policy, j.previewed = w.policy.current.Load(), false
@@ -120,8 +124,8 @@ func newClients(cfg *config.Config) (*clientip.Resolver, error) {
 func openPlaces(cfg *config.Config, opts geoip.Options) (*geoip.Locator, error) {
 	overrides, wrong := overridesOf(cfg)
 	places, err := geoip.Open(geoip.Config{
-		Databases: cfg.GeoIP.Databases, Decide: geoip.Mode(cfg.GeoIP.Decide), Overrides: overrides, Anonymous: cfg.GeoIP.Anonymous,
-		MaxAge: cfg.GeoIP.MaxAge,
+		Databases: cfg.GeoIP.Databases, Fields: fieldsOf(cfg), Decide: geoip.Mode(cfg.GeoIP.Decide), Header: cfg.GeoIP.Header != "",
+		Overrides: overrides, Anonymous: cfg.GeoIP.Anonymous, MaxAge: cfg.GeoIP.MaxAge,
 	}, opts)
 	err = placed(cfg, err, func(one error) any {
 		about, ok := errors.AsType[interface {
@@ -142,17 +146,26 @@ func openPlaces(cfg *config.Config, opts geoip.Options) (*geoip.Locator, error) 
 	return places, nil
 }
 
-// overridesOf reads the countries of the overrides. Codes that are no country are all reported where they stand.
-func overridesOf(cfg *config.Config) (map[netip.Prefix]rules.Country, error) {
-	overrides := make(map[netip.Prefix]rules.Country, len(cfg.GeoIP.Overrides))
+// fieldsOf returns the fields that count.
+func fieldsOf(cfg *config.Config) []geoip.Field {
+	var fields []geoip.Field
+	for _, field := range cfg.GeoIP.Fields {
+		fields = append(fields, geoip.Field(field))
+	}
+	return fields
+}
+
+// overridesOf reads the places of the overrides. Codes that are no place are all reported where they stand.
+func overridesOf(cfg *config.Config) (map[netip.Prefix]geoip.Place, error) {
+	overrides := make(map[netip.Prefix]geoip.Place, len(cfg.GeoIP.Overrides))
 	var wrong []error
 	for _, prefix := range slices.SortedFunc(maps.Keys(cfg.GeoIP.Overrides), netip.Prefix.Compare) {
-		country, err := rules.ParseCountry(cfg.GeoIP.Overrides[prefix])
+		country, subdivision, err := rules.ParsePlace(cfg.GeoIP.Overrides[prefix])
 		if err != nil {
 			wrong = append(wrong, cfg.Problem(prefix, err.Error()))
 			continue
 		}
-		overrides[prefix] = country
+		overrides[prefix] = geoip.Place{Country: country, Subdivision: subdivision}
 	}
 	return overrides, errors.Join(wrong...)
 }

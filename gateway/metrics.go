@@ -27,6 +27,8 @@ type metrics struct {
 	rejected         *prometheus.CounterVec
 	lookups          *prometheus.CounterVec
 	traits           *prometheus.CounterVec
+	headers          *prometheus.CounterVec
+	heard            map[string]prometheus.Counter // the headers by result; nil if there is no such header
 	databaseReloads  *prometheus.CounterVec
 	databaseUpdates  *prometheus.CounterVec
 	cartQuestions    *prometheus.CounterVec
@@ -103,6 +105,7 @@ func newMetrics(r prometheus.Registerer, build Build) *metrics {
 		policyReloadOK:   gauge("policy_last_reload_successful", "Whether the last attempt to load the policy succeeded.").WithLabelValues(),
 		policyReloadTime: gauge("policy_last_reload_success_timestamp_seconds", "When the policy was last loaded successfully.").WithLabelValues(),
 	}
+	m.headers = counter("geoip_header_total", "What trusted proxies said of the buyer's country in geoip.header, by what came of it.", "result")
 	m.ungoverned = m.decisions.WithLabelValues(rules.Allow.String(), rules.ReasonUngoverned.String(), "", "", "", string(rules.Enforce))
 	gauge("build_info", "The running build.", "version", "revision", "goversion").WithLabelValues(build.Version, build.Revision, runtime.Version()).Set(1)
 	return m
@@ -125,6 +128,14 @@ func (m *metrics) decided(j *judgement, took time.Duration) {
 	}
 	for s := range d.Shadows {
 		m.decisions.WithLabelValues(rules.Block.String(), s.Reason.String(), s.Rule.ID, s.Rule.Activity, s.Country.String(), string(rules.Shadow)).Inc()
+	}
+}
+
+// hear lays out the counters of the header in which proxies name the country.
+func (m *metrics) hear() {
+	m.heard = make(map[string]prometheus.Counter)
+	for _, result := range geoip.HeardResults() {
+		m.heard[result] = m.headers.WithLabelValues(result)
 	}
 }
 
@@ -186,7 +197,7 @@ func (m *metrics) located(o *rules.Origin) {
 	if o.Traits.Has(rules.StaleDatabase) {
 		m.traits.WithLabelValues("stale_database").Inc()
 	}
-	if o.Traits.Has(rules.Anonymized) {
+	if o.Traits&(rules.Anonymized|rules.AlsoAnonymized) != 0 {
 		m.traits.WithLabelValues("anonymized").Inc()
 	}
 }

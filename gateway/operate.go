@@ -10,6 +10,7 @@ import (
 
 	"gate451/config"
 	"gate451/gateway/fleet"
+	"gate451/gateway/geoip"
 	"gate451/rules"
 )
 
@@ -45,13 +46,21 @@ func Operate(cfg *config.Config, opts Options) (*Operator, error) {
 func (o *Operator) Close() { _ = o.fleet.Close() } // nothing is under way
 
 // Push publishes a policy file for the whole fleet, in place of the generation that is expected, and returns its
-// generation and the policy. It publishes nothing that does not load; an error is then of type rules.Problems.
+// generation and the policy. It publishes nothing that does not load, or that the databases of the configuration could not
+// decide; an error is then of type rules.Problems.
 func (o *Operator) Push(ctx context.Context, file, who string, expected int64) (generation int64, p *rules.Policy, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w; name a readable policy file", err)
 	}
 	if p, err = rules.Parse(file, text); err != nil {
+		return 0, nil, err
+	}
+	places, err := openPlaces(o.cfg, geoip.Options{Now: o.now})
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := p.Undecided(places.Divides); err != nil {
 		return 0, nil, err
 	}
 	generation, err = o.fleet.Push(ctx, text, p.Digest(), who, expected)

@@ -29,6 +29,9 @@ type Options struct {
 	Policy []byte
 	// Build says which build of the program this is, for metrics.
 	Build Build
+
+	// anyPolicy takes policies that name parts of countries which no database tells.
+	anyPolicy bool
 }
 
 // Build says which build of the program runs.

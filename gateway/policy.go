@@ -35,7 +35,8 @@ type policySource struct {
 	loaded    func(p *rules.Policy, err error, at time.Time)
 	now       func() time.Time
 	note      func(evidence.Event)
-	renamed   func() // told when other catalogues may be in force; nil if nobody is
+	divides   func(rules.Country) bool // whether the databases tell parts of a country; nil if any policy will do
+	renamed   func()                   // told when other catalogues may be in force; nil if nobody is
 }
 
 // written is a policy's text, and where it comes from.

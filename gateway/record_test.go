@@ -30,7 +30,7 @@ rules:
 
 // line is one of the evidence, with what tests look at.
 type line struct {
-	Kind, Verdict, Reason, Rule, Country, Client, Policy, Time, Reference, Method, Host, Path, Database, Replica string
+	Kind, Verdict, Reason, Rule, Country, Client, Policy, Time, Reference, Method, Host, Path, Database, Replica, Sources string
 
 	Shadow       []string
 	Event        string

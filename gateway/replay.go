@@ -77,17 +77,20 @@ func (r *reading) add(other *reading) {
 
 // replayer judges what logs hold.
 type replayer struct {
-	judges []judge
-	header string // in which trusted proxies name the client; empty if none is trusted
-	host   string
-	at     time.Time
+	judges  []judge
+	headers []string // in which trusted proxies name the client and its country; none if nobody is trusted
+	host    string
+	at      time.Time
 }
 
 func newReplayer(opts ReplayOptions, enforcers ...*Enforcer) *replayer {
 	cfg := enforcers[0].cfg
 	r := &replayer{at: opts.At, host: cmp.Or(opts.Host, onlyHost(cfg))}
 	if len(cfg.ClientIP.TrustedProxies) > 0 {
-		r.header = http.CanonicalHeaderKey(cfg.ClientIP.Header)
+		r.headers = append(r.headers, http.CanonicalHeaderKey(cfg.ClientIP.Header))
+	}
+	if cfg.GeoIP.Header != "" {
+		r.headers = append(r.headers, cfg.GeoIP.Header)
 	}
 	for _, e := range enforcers {
 		r.judges = append(r.judges, e.judge)
@@ -218,10 +221,10 @@ func (w *replayWorker) line(line string) error {
 	}
 	r := w.request
 	r.Method, r.RequestURI, r.Host, r.RemoteAddr = e.Method, e.Target, e.Host, netip.AddrPortFrom(e.Client, 0).String()
-	if w.header != "" {
-		delete(r.Header, w.header)
-		if lines := e.Header(w.header); len(lines) > 0 {
-			r.Header[w.header] = lines
+	for _, header := range w.headers {
+		delete(r.Header, header)
+		if lines := e.Header(header); len(lines) > 0 {
+			r.Header[header] = lines
 		}
 	}
 	w.seen.rejected, w.seen.unread = nil, false

@@ -75,10 +75,16 @@ func (a *Account) countrySteps() []Step {
 	for _, f := range w.Findings {
 		steps = append(steps, Step{"source", f.Source + ": " + findingWords(f)})
 	}
+	if a.unheard {
+		steps = append(steps, Step{"source", geoip.SourceHeader + ": not looked at, because no trusted proxy has told the client's address"})
+	}
 	return append(steps, Step{"country", originWords(&a.origin)})
 }
 
 func findingWords(f geoip.Finding) string {
+	if f.Source == geoip.SourceHeader {
+		return heardWords(f)
+	}
 	var text string
 	switch {
 	case f.Err != nil:
@@ -101,11 +107,32 @@ func findingWords(f geoip.Finding) string {
 	return text
 }
 
-func originWords(o *rules.Origin) string {
-	if o.Country == 0 {
-		return "unknown"
+// heardWords says what a proxy in front has said.
+func heardWords(f geoip.Finding) string {
+	if !f.Found {
+		return "the proxy has sent none"
 	}
-	text := fmt.Sprintf("%v, %s", o.Country, o.Country.Name())
+	var lines []string
+	for _, line := range f.Said {
+		lines = append(lines, strconv.Quote(line))
+	}
+	text := strings.Join(lines, " and ")
+	switch {
+	case f.Traits.Has(rules.AlsoUnknown):
+		text += ", of which not all can be read, so that the country may be any as well"
+	case f.Traits.Has(rules.AlsoAnonymized):
+		text += ", by which the buyer hides"
+	case f.Country == 0:
+		text += ", which is no country"
+	}
+	return text
+}
+
+func originWords(o *rules.Origin) string {
+	text := "unknown"
+	if o.Country != 0 {
+		text = fmt.Sprintf("%v, %s", o.Country, o.Country.Name())
+	}
 	for _, other := range o.Others {
 		text += fmt.Sprintf("; and %v, %s", other, other.Name())
 	}
@@ -208,7 +235,7 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 	case !s.Concerns:
 		return "is about other products: " + strings.Join(s.Rule.Products, ", ")
 	case !s.Applies:
-		return "does not list " + a.origin.Country.String()
+		return "does not list " + countriesOf(&a.origin)
 	case s.Announced:
 		return "is not effective yet: " + force + "; announced since " + a.instant(s.Rule.NoticeFrom)
 	case s.Reason == rules.ReasonNotEffective && a.decision.At.Before(s.Rule.Effective.From):
@@ -229,7 +256,16 @@ func (a *Account) ruleWords(s rules.RuleStep) string {
 	case s.Outside:
 		does = "would block, but its rollout to " + s.Rule.Rollout.String() + " of clients has not reached this one: "
 	}
-	return does + reasonWords(s.Reason) + "; effective " + force
+	return does + a.reasonWords(s.Reason, s.Country) + "; effective " + force
+}
+
+// countriesOf names the countries that count, and the parts of them.
+func countriesOf(o *rules.Origin) string {
+	codes := []string{o.Country.String()}
+	for _, other := range o.Others {
+		codes = append(codes, other.String())
+	}
+	return strings.Join(append(codes, o.Subdivisions...), ", ")
 }
 
 func (a *Account) intervalWords(i rules.Interval) string {
@@ -262,7 +298,7 @@ func (a *Account) verdictSteps() []Step {
 	case d.Verdict == rules.Block:
 		text = "BLOCK, answered 451"
 	}
-	text += ": " + d.Reason.String() + " (" + reasonWords(d.Reason) + ")"
+	text += ": " + d.Reason.String() + " (" + a.reasonWords(d.Reason, d.Country) + ")"
 	if d.Rule != nil {
 		text += ", by " + d.Rule.ID
 	}
@@ -278,6 +314,19 @@ func (a *Account) routeWords() string {
 		return "forwarded to " + r.name
 	}
 	return fmt.Sprintf("none names the host %s: answered 421", a.judgement.request.Host)
+}
+
+// reasonWords says what a reason means for a country that was judged.
+func (a *Account) reasonWords(reason rules.Reason, country rules.Country) string {
+	switch {
+	case reason == rules.ReasonUnknownCountry && country != 0:
+		return fmt.Sprintf("no source knows in which part of %v the buyer is, and the rule lists one", country)
+	case reason == rules.ReasonUnknownCountry && a.origin.Country != 0:
+		return "what the proxy says of the country cannot be read"
+	case reason == rules.ReasonAnonymized && !a.origin.Traits.Has(rules.Anonymized):
+		return "the proxy says that the buyer hides"
+	}
+	return reasonWords(reason)
 }
 
 // reasonWords says what a reason means.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+
 	"gate451/config"
 	"gate451/gateway"
 )
@@ -28,11 +30,16 @@ type published struct {
 
 func publish(t *testing.T, database []byte) *published {
 	t.Helper()
+	return publishEdition(t, "GeoLite2-Country", database)
+}
+
+func publishEdition(t *testing.T, edition string, database []byte) *published {
+	t.Helper()
 	p := &published{}
 	var archive bytes.Buffer
 	zipped := gzip.NewWriter(&archive)
 	tarred := tar.NewWriter(zipped)
-	err := tarred.WriteHeader(&tar.Header{Name: "GeoLite2-Country_20250101/GeoLite2-Country.mmdb", Size: int64(len(database)), Mode: 0o644})
+	err := tarred.WriteHeader(&tar.Header{Name: edition + "_20250101/" + edition + ".mmdb", Size: int64(len(database)), Mode: 0o644})
 	if err == nil {
 		_, err = tarred.Write(database)
 	}
@@ -47,12 +54,12 @@ func publish(t *testing.T, database []byte) *published {
 		switch {
 		case p.refuses.Load():
 			w.WriteHeader(http.StatusTooManyRequests)
-		case account != "123456" || key != "s3cret" || r.URL.Path != "/geoip/databases/GeoLite2-Country/download" || r.UserAgent() == "":
+		case account != "123456" || key != "s3cret" || r.URL.Path != "/geoip/databases/"+edition+"/download" || r.UserAgent() == "":
 			w.WriteHeader(http.StatusUnauthorized)
 		case r.URL.Query().Get("suffix") == "tar.gz":
 			http.ServeContent(w, r, "", time.Date(2025, 1, 1, 8, 0, 0, 0, time.UTC), bytes.NewReader(archive))
 		default:
-			fmt.Fprintf(w, "%x  GeoLite2-Country.tar.gz\n", sha256.Sum256(archive))
+			fmt.Fprintf(w, "%x  %s.tar.gz\n", sha256.Sum256(archive), edition)
 		}
 	}))
 	t.Cleanup(p.Close)
@@ -119,5 +126,27 @@ func TestAGatewayFetchesItsDatabase(t *testing.T) {
 	}
 	if _, err = gateway.UpdateDatabases(t.Context(), cfg, gateway.AskAtOnce, later); err == nil || !strings.Contains(err.Error(), "name a folder that the gateway may write to") {
 		t.Errorf("without the folder: %v", err)
+	}
+}
+
+// TestTheAnonymousDatabaseIsFetched as the others are, and taken into use while the gateway runs.
+func TestTheAnonymousDatabaseIsFetched(t *testing.T) {
+	t.Parallel()
+	const edition = "GeoIP-Anonymous-Plus"
+	list := func(day int, network string) []byte {
+		return databaseOf(t, time.Date(2024, 12, day, 0, 0, 0, 0, time.UTC), edition, map[string]mmdbtype.Map{network: {"is_anonymous": mmdbtype.Bool(true)}})
+	}
+	server := publishEdition(t, edition, list(31, "85.214.0.0/16"))
+	g := start(t, setup{
+		upstream: newShop(t, ok), at: time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC), policy: packPolicy + "defaults: {anonymized: block}\n",
+		config: "geoip: {anonymous: " + edition + ".mmdb, update: {account_id: 123456, license_key_file: key, editions: [" + edition + "], url: \"" + server.URL + "\"}}\n",
+		files:  map[string][]byte{"key": []byte("s3cret\n"), edition + ".mmdb": list(1, "8.8.8.0/24")},
+	})
+	eventually(t, "the buyer is refused by the new list", func() bool { return answered(t, g, german, "/cart") == "anonymized" })
+	cfg, err := config.Load(g.file("gateway.yaml"), nil)
+	must(t, err)
+	records, err := gateway.Databases(cfg, g.now.now())
+	if err != nil || len(records) != 2 || !records[1].Anonymous || records[1].Update == nil || records[1].Update.Edition != edition {
+		t.Errorf("%+v, %v", records, err)
 	}
 }

@@ -169,11 +169,11 @@ func (c *caseReader) from(n ast.Node) (from CaseOrigin) {
 		from.Stated.Country = c.country(n)
 	}
 	c.texts(v["subdivisions"], "subdivisions", func(n ast.Node, text string) {
-		codes, err := parsePlace(text, nil)
+		codes, _, err := parsePlace(text, nil)
 		switch {
 		case err != nil:
 			c.fail(n, "%v", err)
-		case len(codes[0]) == 2:
+		case !isSubdivision(codes[0]):
 			c.fail(n, "%q is a country; write it under country, and an ISO 3166-2 code such as UA-43 here", text)
 		}
 		from.Stated.Subdivisions = append(from.Stated.Subdivisions, codes...)

@@ -10,7 +10,7 @@ import (
 
 // compile builds the tables of a policy that has been read without a problem.
 func (l *loader) compile() *Policy {
-	p := &Policy{rules: l.rules, zone: l.zone, titles: l.titles, warnings: l.warnings.sorted(), names: names(l.products)}
+	p := &Policy{rules: l.rules, zone: l.zone, titles: l.titles, warnings: l.warnings.sorted(), divided: l.divided, names: names(l.products)}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}

@@ -15,6 +15,9 @@
 // matters. What is asked is judged in every reading that the request carries: a request is governed if
 // any of its readings is, and exempt only if all are.
 //
+// Countries are those of ISO 3166-1 and parts of them those of ISO 3166-2. Where no more is known than the country, a rule that
+// lists a part of it is judged as if the country were unknown. Undecided tells which parts nobody could ever be found to be in.
+//
 // A rule can be introduced in steps: in shadow mode, which blocks nobody; announced ahead of its beginning; and by a rollout that
 // blocks a share of clients, always the same ones. Exceptions lift it for networks, products, paths or tokens.
 //

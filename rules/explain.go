@@ -204,7 +204,7 @@ type outcome struct {
 }
 
 // outcomes returns the rule's word on an origin: the first trait for which it states a verdict, or else the
-// unknown country, or each of its places that the rule lists.
+// unknown country, or each of its places that the rule lists, or of which it lists a part.
 func (r *Rule) outcomes(from *Origin) []outcome {
 	for _, trait := range traits {
 		setting, reason := r.Settings.forTrait(trait)
@@ -213,14 +213,20 @@ func (r *Rule) outcomes(from *Origin) []outcome {
 		}
 	}
 	var outs []outcome
+	unknown := func(country Country) {
+		v, _ := r.Settings.UnknownCountry.verdict()
+		outs = append(outs, outcome{v, ReasonUnknownCountry, country})
+	}
 	list := func(code string, country Country) {
-		if slices.Contains(r.Countries, code) {
+		if r.lists(code) {
 			outs = append(outs, outcome{Block, ReasonListedCountry, country})
+		}
+		if r.listsPartOf(code) && !from.within(code) {
+			unknown(country)
 		}
 	}
 	if from.Country == 0 {
-		v, _ := r.Settings.UnknownCountry.verdict()
-		outs = append(outs, outcome{v, ReasonUnknownCountry, 0})
+		unknown(0)
 	} else {
 		list(from.Country.String(), from.Country)
 	}
@@ -230,7 +236,27 @@ func (r *Rule) outcomes(from *Origin) []outcome {
 	for _, code := range from.Subdivisions {
 		list(code, CountryOf(code[:2]))
 	}
+	if v, ok := r.Settings.Anonymized.verdict(); ok && from.Traits.Has(AlsoAnonymized) {
+		outs = append(outs, outcome{v, ReasonAnonymized, from.Country})
+	}
+	if from.Traits.Has(AlsoUnknown) && from.Country != 0 {
+		unknown(0)
+	}
 	return outs
+}
+
+// lists reports whether the rule lists a place, or what it is a part of.
+func (r *Rule) lists(code string) bool {
+	return slices.Contains(r.Countries, code) || isSubdivision(code) && slices.ContainsFunc(iso3166().around(code), func(parent string) bool {
+		return isSubdivision(parent) && slices.Contains(r.Countries, parent)
+	})
+}
+
+// listsPartOf reports whether the rule lists a part of a place.
+func (r *Rule) listsPartOf(place string) bool {
+	return slices.ContainsFunc(r.Countries, func(code string) bool {
+		return isSubdivision(code) && slices.Contains(iso3166().around(code), place)
+	})
 }
 
 // outcome looks at time, exceptions, mode and rollout, completes the step and weighs it.

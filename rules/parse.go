@@ -51,6 +51,7 @@ type loader struct {
 	unread        map[string]ast.Node // where a product's SKUs stand
 	catalogues    []string
 	stocked       []ast.Node // where something is asked of a catalogue
+	divided       []divided
 
 	pack     string          // the pack being read, if any
 	optional map[string]bool // products that this pack may name without the store defining them
@@ -117,7 +118,7 @@ func (l *loader) readJurisdictions(n ast.Node) {
 	builtIn := builtInJurisdictions()
 	pairs, _ := l.pairs(n, "jurisdictions")
 	for _, p := range pairs {
-		if builtIn[strings.ToLower(p.key)] != nil || len(p.key) == 2 || subdivisionCode.MatchString(p.key) {
+		if builtIn[strings.ToLower(p.key)] != nil || len(p.key) == 2 || subdivisionCode.MatchString(strings.ToUpper(p.key)) {
 			l.fail(p.name, "%q is built in or reads as a code; choose another name for the jurisdiction", p.key)
 			continue
 		}
@@ -130,14 +131,21 @@ func (l *loader) readJurisdictions(n ast.Node) {
 // places reads a list of countries, subdivisions and jurisdictions and returns the codes, sorted.
 func (l *loader) places(n ast.Node, what string, jurisdictions map[string][]string) []string {
 	codes := []string{}
+	var parts []divided
 	l.texts(n, what, func(n ast.Node, text string) {
-		place, err := parsePlace(text, jurisdictions)
-		if err != nil {
+		place, doubt, err := parsePlace(text, jurisdictions)
+		switch {
+		case err != nil:
 			l.fail(n, "%v", err)
+			return
+		case doubt != "":
+			l.warn(n, "%s", doubt)
 		}
+		parts = append(parts, l.divide(n, text, place))
 		codes = append(codes, place...)
 	})
 	slices.Sort(codes)
+	l.needParts(parts, codes)
 	return slices.Compact(codes)
 }
 

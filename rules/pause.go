@@ -31,7 +31,7 @@ func (p *Policy) Paused(pauses []Pause) (*Policy, error) {
 	}
 	q := l.compile()
 	q.skus.stock = p.skus.stock // the elements are numbered alike, however the text is written
-	q.warnings = p.warnings
+	q.warnings, q.divided = p.warnings, p.divided
 	return q, errors.Join(errs...)
 }
 

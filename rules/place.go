@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,28 +34,37 @@ func builtInJurisdictions() map[string][]string {
 	}
 }
 
-var subdivisionCode = regexp.MustCompile(`^[A-Z]{2}-[A-Z0-9]{1,3}$`)
-
 // parsePlace reads a country, a subdivision or the name of a jurisdiction and returns the codes it stands
-// for.
-func parsePlace(text string, jurisdictions map[string][]string) ([]string, error) {
+// for, and what is doubtful about it.
+func parsePlace(text string, jurisdictions map[string][]string) (codes []string, doubt string, err error) {
 	if codes, ok := jurisdictions[strings.ToLower(text)]; ok {
-		return codes, nil
+		return codes, "", nil
 	}
 	if code := strings.ToUpper(text); subdivisionCode.MatchString(code) {
-		if _, err := ParseCountry(code[:2]); err != nil {
-			return nil, err
-		}
-		return []string{code}, nil
+		doubt, err := iso3166().check(code)
+		return []string{code}, doubt, err
 	}
 	country, err := ParseCountry(text)
 	if err == nil {
-		return []string{country.String()}, nil
+		return []string{country.String()}, "", nil
 	}
 	if near := closest(text, names(jurisdictions)); near != "" && meant(text) == 0 {
-		return nil, fmt.Errorf("unknown country or jurisdiction %q; did you mean %s?", text, near)
+		return nil, "", fmt.Errorf("unknown country or jurisdiction %q; did you mean %s?", text, near)
 	}
-	return nil, err
+	return nil, "", err
+}
+
+// ParsePlace reads an ISO 3166-1 code, or one of ISO 3166-2 such as UA-43, in any case. The subdivision is empty where a
+// country is named. The error says which code would be right.
+func ParsePlace(text string) (country Country, subdivision string, err error) {
+	codes, _, err := parsePlace(text, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	if isSubdivision(codes[0]) {
+		subdivision = codes[0]
+	}
+	return CountryOf(codes[0][:2]), subdivision, nil
 }
 
 // unknownPlace is what is written for the country of somebody who could be anywhere.
@@ -68,13 +76,13 @@ func OriginIn(place string) (Origin, error) {
 	if place == unknownPlace {
 		return Origin{}, nil
 	}
-	codes, err := parsePlace(place, nil)
+	country, subdivision, err := ParsePlace(place)
 	if err != nil {
 		return Origin{}, err
 	}
-	from := Origin{Country: CountryOf(codes[0][:2])}
-	if len(codes[0]) > 2 {
-		from.Subdivisions = codes
+	from := Origin{Country: country}
+	if subdivision != "" {
+		from.Subdivisions = []string{subdivision}
 	}
 	return from, nil
 }

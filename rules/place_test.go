@@ -18,7 +18,7 @@ func TestBuiltInJurisdictions(t *testing.T) {
 			if slices.Contains(codes[:i], code) {
 				t.Errorf("%s names %s twice", name, code)
 			}
-			if got, err := parsePlace(strings.ToLower(code), nil); err != nil || !slices.Equal(got, []string{code}) {
+			if got, _, err := parsePlace(strings.ToLower(code), nil); err != nil || !slices.Equal(got, []string{code}) {
 				t.Errorf("%s of %s: %v, %v", code, name, got, err)
 			}
 		}

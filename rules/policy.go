@@ -11,6 +11,7 @@ type Policy struct {
 	zone       *time.Location
 	titles     map[string]string
 	warnings   Problems
+	divided    []divided // where subdivisions are named
 	activities matcher
 	products   matcher
 	queries    queryMatcher
@@ -216,6 +217,39 @@ func (g *group) judge(d *Decision, q *inquiry, from *Origin, goods *goods) {
 	}
 	for _, code := range from.Subdivisions {
 		g.places[code].judge(d, q, from, goods, judged, CountryOf(code[:2]))
+	}
+	if len(g.partly) > 0 {
+		g.judgePartly(d, q, from, goods, judged)
+	}
+	if from.Traits&(AlsoAnonymized|AlsoUnknown) != 0 {
+		g.judgeAdded(d, q, from, goods, judged)
+	}
+}
+
+// judgePartly adds the outcomes of rules that mean only a part of where the origin is, if in which part it is remains unknown.
+func (g *group) judgePartly(d *Decision, q *inquiry, from *Origin, goods *goods, judged Traits) {
+	judge := func(place string, country Country) {
+		if c := g.partly[place]; c != nil && !from.within(place) {
+			c.judge(d, q, from, goods, judged, country)
+		}
+	}
+	judge(from.Country.String(), from.Country)
+	for _, country := range from.Others {
+		judge(country.String(), country)
+	}
+	for _, code := range from.Subdivisions {
+		judge(code, CountryOf(code[:2]))
+	}
+}
+
+// judgeAdded adds the outcomes of what counts beside all else. No trait among them keeps a rule from being judged by where
+// the origin is, so that they can turn an allow into a block and never a block into an allow.
+func (g *group) judgeAdded(d *Decision, q *inquiry, from *Origin, goods *goods, judged Traits) {
+	if from.Traits.Has(AlsoAnonymized) {
+		g.odd[oddAnonymized].judge(d, q, from, goods, judged, from.Country)
+	}
+	if from.Traits.Has(AlsoUnknown) && from.Country != 0 {
+		g.unknown.judge(d, q, from, goods, judged, 0)
 	}
 }
 

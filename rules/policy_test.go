@@ -262,7 +262,7 @@ func randomPolicy(r *rand.Rand) string {
 	for i := range 1 + r.IntN(8) {
 		rule := map[string]any{
 			"id": fmt.Sprintf("r%d", r.IntN(1000)*10+i), "activity": pick(r, "sale", "update"),
-			"countries": some(r, "US", "DE", "FR", "UA-43", "UA", "eu"),
+			"countries": some(r, "US", "DE", "FR", "UA-43", "UA", "eu", "GB-ENG", "GB-OXF", "IN-CT"),
 		}
 		if r.IntN(2) == 0 {
 			rule["products"] = some(r, "a", "b", "c", "d", "e", "f")
@@ -430,13 +430,18 @@ func randomOrigin(r *rand.Rand) *Origin {
 		o.Token = TokenOf(pick(r, randomTokens...))
 	}
 	if r.IntN(5) > 0 {
-		o.Country = CountryOf(pick(r, "US", "DE", "FR", "UA", "CN"))
+		o.Country = CountryOf(pick(r, "US", "DE", "FR", "UA", "CN", "GB", "IN"))
 	}
 	if r.IntN(3) == 0 {
-		o.Others = some(r, CountryOf("US"), CountryOf("DE"))
+		o.Others = some(r, CountryOf("US"), CountryOf("DE"), CountryOf("UA"), CountryOf("GB"))
 	}
-	if o.Country == CountryOf("UA") {
-		o.Subdivisions = []string{pick(r, "UA-43", "UA-30")}
+	for _, code := range some(r, "UA-43", "UA-30", "GB-ENG", "GB-OXF", "GB-BKM", "GB-SCT", "GB-???", "IN-CT", "IN-CG") {
+		if country := CountryOf(code[:2]); r.IntN(3) > 0 && (o.Country == country || slices.Contains(o.Others, country)) {
+			o.Subdivisions = append(o.Subdivisions, code)
+		}
+	}
+	if r.IntN(4) == 0 {
+		o.Traits |= pick(r, AlsoAnonymized, AlsoUnknown, AlsoAnonymized|AlsoUnknown)
 	}
 	return o
 }

@@ -20,7 +20,8 @@ type Request struct {
 }
 
 // Origin is where a request comes from: the client's address and what is known of it. The zero Origin
-// is an unknown country.
+// is an unknown country. An origin without a country that has others is still unknown: it is judged as such, and by the others
+// as well.
 type Origin struct {
 	// Client is the client's address, unmapped; invalid if none could be established.
 	Client netip.Addr
@@ -28,7 +29,8 @@ type Origin struct {
 	Country Country
 	// Others are further countries that count as well, where several sources are asked.
 	Others []Country
-	// Subdivisions are ISO 3166-2 codes, such as UA-43, of any of the countries.
+	// Subdivisions are ISO 3166-2 codes, such as UA-43, of any of the countries. Where a country has none here, a rule that
+	// lists a part of it is judged as if the country were unknown.
 	Subdivisions []string
 	// Source names what told the country: the operator's override or a database.
 	Source string
@@ -54,10 +56,19 @@ const (
 	StaleDatabase
 	// Anonymized says that the address belongs to a VPN, proxy, relay or hosting service.
 	Anonymized
+	// AlsoAnonymized says that somebody who may only add to what is known takes the client for anonymized. Rules are judged by
+	// where the origin is all the same.
+	AlsoAnonymized
+	// AlsoUnknown says that somebody who may only add to what is known has said something that cannot be read: the country may
+	// be another one, too. Rules are judged by where the origin is all the same.
+	AlsoUnknown
 )
 
-// traits are all traits in the order in which they are judged.
+// traits are those that are judged in place of the country where a rule says so, in the order in which they are.
 var traits = [...]Traits{UnusableClient, PrivateNetwork, StaleDatabase, Anonymized}
+
+// oddAnonymized is the place of Anonymized among them.
+const oddAnonymized = len(traits) - 1
 
 // Has reports whether all the given traits are present.
 func (t Traits) Has(other Traits) bool { return t&other == other }

@@ -21,6 +21,7 @@ type activityTable struct {
 // group is a set of rules of one activity and product, by what an origin may be.
 type group struct {
 	places  map[string]*cell // by ISO 3166-1 or 3166-2 code
+	partly  map[string]*cell // by code of a place of which rules mean a part
 	unknown *cell
 	odd     [len(traits)]*cell // by trait, in the order of traits
 }
@@ -91,7 +92,7 @@ func newGroup(rules []*Rule, undetermined bool) *group {
 	if len(rules) == 0 {
 		return nil
 	}
-	g := &group{places: make(map[string]*cell)}
+	g := new(group)
 	say := func(rule *Rule, v Verdict, reason Reason) entry {
 		if !undetermined || v == Allow {
 			return entry{rule, v, reason}
@@ -105,7 +106,7 @@ func newGroup(rules []*Rule, undetermined bool) *group {
 	}
 	var unknown []entry
 	var odd [len(traits)][]entry
-	places := make(map[string][]int)
+	places, partial := make(map[string][]int), make(map[string][]int)
 	for i, rule := range rules {
 		v, _ := rule.Settings.UnknownCountry.verdict()
 		unknown = append(unknown, say(rule, v, ReasonUnknownCountry))
@@ -115,28 +116,41 @@ func newGroup(rules []*Rule, undetermined bool) *group {
 				odd[j] = append(odd[j], say(rule, v, reason))
 			}
 		}
-		for _, code := range rule.Countries {
+		for _, code := range covered(rule.Countries) {
 			places[code] = append(places[code], i)
+		}
+		for _, code := range partly(rule.Countries) {
+			partial[code] = append(partial[code], i)
 		}
 	}
 	g.unknown = newCell(unknown)
 	for j := range odd {
 		g.odd[j] = newCell(odd[j])
 	}
-	shared := make(map[string]*cell)
+	g.places = newCells(places, func(i int) entry { return say(rules[i], Block, ReasonListedCountry) })
+	g.partly = newCells(partial, func(i int) entry {
+		v, _ := rules[i].Settings.UnknownCountry.verdict()
+		return say(rules[i], v, ReasonUnknownCountry)
+	})
+	return g
+}
+
+// newCells builds the cells of places from the numbers of the rules that apply there, and what each says.
+func newCells(places map[string][]int, say func(rule int) entry) map[string]*cell {
+	cells, shared := make(map[string]*cell, len(places)), make(map[string]*cell)
 	for _, code := range slices.Sorted(maps.Keys(places)) {
 		signature := make([]byte, 0, 4*len(places[code]))
 		var entries []entry
 		for _, i := range places[code] {
 			signature = binary.BigEndian.AppendUint32(signature, uint32(i))
-			entries = append(entries, say(rules[i], Block, ReasonListedCountry))
+			entries = append(entries, say(i))
 		}
 		if shared[string(signature)] == nil {
 			shared[string(signature)] = newCell(entries)
 		}
-		g.places[code] = shared[string(signature)]
+		cells[code] = shared[string(signature)]
 	}
-	return g
+	return cells
 }
 
 // newCell lays the entries, which are sorted by rule id, out in time.

@@ -20,6 +20,9 @@ type Entry struct {
 	Method, Host, Path string
 	// Database is the build of the database that told the country, as DatabaseChanged names it; empty if none did.
 	Database string
+	// Sources says which source names which country, where more than one counts or may: "a.mmdb DE, header US". It is not
+	// written if it is empty.
+	Sources string
 }
 
 // stamp is how the log writes the time: RFC 3339 in UTC with all nine digits, so that texts sort as the times do.
@@ -44,6 +47,7 @@ const (
 	keyPath      = `,"path":`
 	keyDatabase  = `,"database":`
 	keyReplica   = `,"replica":`
+	keySources   = `,"sources":` // the last, and not always there
 )
 
 // appendRecord appends the entry as one line of JSON, without a newline. It allocates nothing if dst has room.
@@ -84,6 +88,9 @@ func (l *Log) appendDecision(dst []byte, e *Entry, now time.Time) []byte {
 	dst = appendField(dst, keyPath, e.Path)
 	dst = appendField(dst, keyDatabase, e.Database)
 	dst = appendField(dst, keyReplica, l.cfg.Replica)
+	if e.Sources != "" {
+		dst = appendField(dst, keySources, e.Sources)
+	}
 	return append(dst, '}')
 }
 

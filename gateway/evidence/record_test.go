@@ -24,6 +24,7 @@ type wholeRecord struct {
 	Path      string `json:"path"`
 	Database  string `json:"database"`
 	Replica   string `json:"replica"`
+	Sources   string `json:"sources"`
 }
 
 func TestRecord(t *testing.T) {
@@ -42,6 +43,17 @@ func TestRecord(t *testing.T) {
 	must(t, json.Unmarshal(line, &got))
 	if d := cmp.Diff(e.Decision.Record(), got.Record); d != "" {
 		t.Error("a decision's fields differ from rules.Record: ", d)
+	}
+	e.Sources = "a.mmdb DE, header US"
+	more := strings.TrimSuffix(want, "}") + `,"sources":"a.mmdb DE, header US"}`
+	if line := l.appendRecord(nil, e, now); string(line) != more {
+		t.Errorf("the record is\n%s\nwant\n%s", line, more)
+	}
+	for _, bad := range []string{more[:len(more)-2], strings.Replace(more, `"sources"`, `"source"`, 1), more + "}"} {
+		var f fields
+		if err := f.split([]byte(bad)); err == nil {
+			t.Errorf("%s is read", bad)
+		}
 	}
 }
 
@@ -81,7 +93,7 @@ func FuzzRecord(f *testing.F) {
 	l := open(f, Config{Dir: f.TempDir()})
 	f.Fuzz(func(t *testing.T, path, host, rule string) {
 		e := entry(1)
-		e.Path, e.Host, e.Decision.Rule = path, host, &rules.Rule{ID: rule}
+		e.Path, e.Host, e.Sources, e.Decision.Rule = path, host, host, &rules.Rule{ID: rule}
 		line := l.appendRecord(nil, e, time.Now())
 		if !utf8.Valid(line) || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' }) {
 			t.Errorf("%q is not one line to everybody", line)
@@ -92,7 +104,7 @@ func FuzzRecord(f *testing.F) {
 		var got wholeRecord
 		must(t, json.Unmarshal(line, &got))
 		want := wholeRecord{Record: e.Decision.Record()}
-		want.Rule, want.Path, want.Host = asJSON(rule), asJSON(path), asJSON(host)
+		want.Rule, want.Path, want.Host, want.Sources = asJSON(rule), asJSON(path), asJSON(host), asJSON(host)
 		got.Record.Client, got.Time = want.Record.Client, ""
 		want.Reference, want.Method, want.Database, want.Replica = e.Reference, e.Method, e.Database, "test-1"
 		if d := cmp.Diff(want, got); d != "" {

@@ -59,6 +59,13 @@ func (f *fields) split(line []byte) error {
 		}
 		f[i], line = rest[1:n-1], rest[n:]
 	}
+	if sources, ok := bytes.CutPrefix(line, []byte(keySources)); ok {
+		n := stringEnd(sources)
+		if n < 0 {
+			return errRecord
+		}
+		line = sources[n:]
+	}
 	if string(line) != "}" {
 		return errRecord
 	}

@@ -65,7 +65,7 @@ type Options struct {
 	Random io.Reader
 	// Apply puts what was published into force. It is called by New with what was kept, if anything was, and by Run,
 	// never twice at once. A Published without Text has pauses only. An error changes nothing and is reported; the same
-	// generation is not offered again. Nil means that every policy is good.
+	// generation is not offered again, unless Again is called. Nil means that every policy is good.
 	Apply func(Published) error
 	// Running says what this replica runs, for others to see; nil means what was last applied.
 	Running func() Running

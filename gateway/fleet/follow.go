@@ -19,6 +19,7 @@ type following struct {
 	seen    *document // the newest, never replaced by an older one
 	kept    *document // the one that good was made of
 	refused string    // why Apply did not take seen, or empty
+	again   bool      // it is to be offered once more
 }
 
 // agreements is how often in a row a replica that was overtaken by another looks again before it waits.
@@ -50,6 +51,25 @@ func (f *Fleet) Refused() string {
 	f.policy.mu.Lock()
 	defer f.policy.mu.Unlock()
 	return f.policy.refused
+}
+
+// Again has what Apply refused offered once more, soon: what it was refused for may have changed on this replica, as a database
+// does. It does not wait.
+func (f *Fleet) Again() {
+	f.policy.mu.Lock()
+	defer f.policy.mu.Unlock()
+	f.policy.again = f.policy.refused != ""
+}
+
+// offerAgain offers what was refused once more, if somebody has asked for that.
+func (f *Fleet) offerAgain() {
+	f.policy.mu.Lock()
+	seen, again := f.policy.seen, f.policy.again
+	f.policy.again = false
+	f.policy.mu.Unlock()
+	if again && seen != nil {
+		f.take(seen)
+	}
 }
 
 // follow keeps this replica and what is published in agreement: when something is announced, and every now and then.
@@ -93,6 +113,7 @@ func (f *Fleet) listen(ctx context.Context) {
 // agree takes what is published if it is newer than what was seen, and publishes what was seen if it is not. It
 // reports whether to look again at once.
 func (f *Fleet) agree(ctx context.Context) (again bool, err error) {
+	f.offerAgain()
 	f.policy.mu.Lock()
 	seen := f.policy.seen
 	f.policy.mu.Unlock()

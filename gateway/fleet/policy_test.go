@@ -128,6 +128,34 @@ func TestStateThatCannotBeKept(t *testing.T) {
 	}
 }
 
+// TestRefusedPolicyIsOfferedAgain where what it was refused for has changed.
+func TestRefusedPolicyIsOfferedAgain(t *testing.T) {
+	t.Parallel()
+	e := alone(t)
+	var offered atomic.Int64
+	var good atomic.Bool
+	f := e.replica(t, "gate", Options{Poll: 20 * time.Millisecond, Beat: 50 * time.Millisecond, Apply: func(Published) error {
+		if offered.Add(1); !good.Load() {
+			return errTest
+		}
+		return nil
+	}}, func(*Config) {})
+	f.Again() // nothing was refused
+	stop := running(t, f)
+	defer stop()
+	push(t, f, "bad")
+	eventually(t, 3*time.Second, "the refusal", func() bool { return f.Refused() != "" })
+	f.Again()
+	eventually(t, 3*time.Second, "the second offer", func() bool { return offered.Load() == 2 })
+	good.Store(true)
+	eventually(t, 3*time.Second, "the second refusal", func() bool { return f.Refused() != "" })
+	f.Again()
+	eventually(t, 3*time.Second, "the policy", has(f, 1, "bad"))
+	if f.Refused() != "" || offered.Load() != 3 {
+		t.Errorf("refused: %q, offered %d times", f.Refused(), offered.Load())
+	}
+}
+
 func TestRefusedPolicy(t *testing.T) {
 	t.Parallel()
 	e := alone(t)

@@ -2,6 +2,7 @@ package geoip
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,6 +16,23 @@ type answer struct {
 	others       []rules.Country
 	subdivisions []string
 	anonymized   bool
+	field        int             // which of the chosen ones told the country
+	said         []rules.Country // what each of them says; nil if only one is chosen
+}
+
+// counts reports whether a country counts.
+func (a *answer) counts(country rules.Country) bool {
+	return country == a.country || slices.Contains(a.others, country)
+}
+
+// count has a country count.
+func (a *answer) count(country rules.Country) {
+	switch {
+	case a.country == 0:
+		a.country = country
+	case !a.counts(country):
+		a.others = append(a.others, country)
+	}
 }
 
 // answers interns: two answers of equal content are the same pointer. Databases have millions of
@@ -52,6 +70,12 @@ func (a *answer) text() string {
 	if a.anonymized {
 		text.WriteString("!")
 	}
+	for _, country := range a.said {
+		text.WriteString(";" + country.String())
+	}
+	if a.field > 0 {
+		text.WriteString("#" + strconv.Itoa(a.field))
+	}
 	return text.String()
 }
 
@@ -69,11 +93,10 @@ func (as *answers) merge(first, second *answer) *answer {
 		country:      first.country,
 		others:       slices.Clone(first.others),
 		subdivisions: slices.Clone(first.subdivisions),
+		field:        first.field,
 	}
 	for _, country := range append([]rules.Country{second.country}, second.others...) {
-		if country != sum.country && !slices.Contains(sum.others, country) {
-			sum.others = append(sum.others, country)
-		}
+		sum.count(country)
 	}
 	for _, subdivision := range second.subdivisions {
 		if !slices.Contains(sum.subdivisions, subdivision) {

@@ -7,7 +7,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
+
+	"gate451/rules"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -19,11 +23,14 @@ type database struct {
 	build   string // as records tell it
 	size    int
 	kind    kind
+	choice  choice
+	sources []string // by chosen field
 	reader  *maxminddb.Reader
 	staleAt time.Time
 	answers *answers
 	unknown *answer
 	known   memo
+	reach   func() reach
 }
 
 // find returns what the database says of an address, never nil.
@@ -46,39 +53,54 @@ func (d *database) covers(addr netip.Addr) bool {
 	return addr.Is4() || d.reader.Metadata.IPVersion == 6
 }
 
-// learn decodes a record that is looked up for the first time. A record that cannot be read says
-// nothing; Lookup tells why. It looks the address up again, because a Result that find passed on would be
-// copied on the way to every answer.
+// learn decodes a record that is looked up for the first time. A record that cannot be read names no country, and what is
+// listed as anonymous without a word that can be read is anonymous; Lookup tells why. It looks the address up again, because
+// a Result that find passed on would be copied on the way to every answer.
 func (d *database) learn(addr netip.Addr) *answer {
 	result := d.reader.Lookup(addr)
-	learned := d.unknown
-	if content, _, err := d.kind.decode(result); err == nil {
-		learned = d.answers.of(content)
-	}
+	content, _, _ := d.read(result)
+	learned := d.answers.of(content)
 	d.known.put(uint64(result.Offset()), learned)
 	return learned
+}
+
+// read returns what counts of a record, and what it says in its own words.
+func (d *database) read(result maxminddb.Result) (answer, spoken, error) {
+	s, err := d.kind.decode(result)
+	if err != nil {
+		return answer{anonymized: d.kind == anonymousKind}, s, err
+	}
+	return d.choice.of(s), s, nil
 }
 
 // stale reports whether the database is older than the operator allows.
 func (d *database) stale(now time.Time) bool { return !d.staleAt.IsZero() && now.After(d.staleAt) }
 
+// terms are what a database is opened for.
+type terms struct {
+	kind   kind
+	choice choice
+	maxAge time.Duration // 0: none
+	known  *answers
+}
+
 // openDatabase reads a file into memory, because a mapped file that is truncated in place would kill
 // the process.
-func openDatabase(path string, k kind, maxAge time.Duration, known *answers) (*database, error) {
+func openDatabase(path string, t terms) (*database, error) {
 	data, err := readStable(path)
 	if err != nil {
-		return nil, &fileError{path: path, kind: k, err: err}
+		return nil, &fileError{path: path, kind: t.kind, err: err}
 	}
-	d, err := soundDatabase(filepath.Base(path), data, k, maxAge, known)
+	d, err := soundDatabase(filepath.Base(path), data, t)
 	if err != nil {
-		return nil, &fileError{path: path, kind: k, err: err}
+		return nil, &fileError{path: path, kind: t.kind, err: err}
 	}
 	d.path = path
 	return d, nil
 }
 
 // soundDatabase accepts a database only if all of it is sound and it answers as its kind should.
-func soundDatabase(name string, data []byte, k kind, maxAge time.Duration, known *answers) (*database, error) {
+func soundDatabase(name string, data []byte, t terms) (*database, error) {
 	reader, err := maxminddb.OpenBytes(data, maxminddb.DisableStringCache())
 	if err == nil {
 		err = reader.Verify()
@@ -86,15 +108,22 @@ func soundDatabase(name string, data []byte, k kind, maxAge time.Duration, known
 	if err != nil {
 		return nil, fmt.Errorf("not a sound MaxMind DB file (%w)", err)
 	}
-	d := newDatabase(name, reader, k, maxAge, known)
+	d := newDatabase(name, reader, t)
 	d.size = len(data)
 	return d, d.probe()
 }
 
-func newDatabase(name string, reader *maxminddb.Reader, k kind, maxAge time.Duration, known *answers) *database {
-	d := &database{name: name, build: buildOf(name, reader.Metadata.BuildTime()), kind: k, reader: reader, answers: known, unknown: known.of(answer{})}
-	if maxAge > 0 {
-		d.staleAt = reader.Metadata.BuildTime().Add(maxAge)
+func newDatabase(name string, reader *maxminddb.Reader, t terms) *database {
+	d := &database{
+		name: name, build: buildOf(name, reader.Metadata.BuildTime()), kind: t.kind, choice: t.choice, sources: []string{name},
+		reader: reader, answers: t.known, unknown: t.known.of(answer{}),
+	}
+	if t.kind == countryKind {
+		d.sources = t.choice.sources(name)
+	}
+	d.reach = sync.OnceValue(d.lookThrough)
+	if t.maxAge > 0 {
+		d.staleAt = reader.Metadata.BuildTime().Add(t.maxAge)
 	}
 	return d
 }
@@ -112,11 +141,11 @@ const probes = 1 << 16
 func (d *database) probe() error {
 	tried := 0
 	for network := range d.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
-		content, _, err := d.kind.decode(network)
+		_, said, err := d.read(network)
 		if err != nil {
 			return fmt.Errorf("a %q database whose record for %s cannot be read (%w)", d.reader.Metadata.DatabaseType, network.Prefix(), err)
 		}
-		if content.country != 0 || content.anonymized {
+		if len(said.flags) > 0 || slices.ContainsFunc(said.codes[:], func(code string) bool { return rules.CountryOf(code) != 0 }) {
 			return nil
 		}
 		if tried++; tried == probes {

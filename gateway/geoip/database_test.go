@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gate451/rules"
 
@@ -81,6 +82,42 @@ func TestEmptyAnonymousDatabase(t *testing.T) {
 	}
 }
 
+// TestUnreadableAnonymousRecord has a network listed as anonymous in a way that cannot be read: no answer is no leave.
+func TestUnreadableAnonymousRecord(t *testing.T) {
+	t.Parallel()
+	path := content{databaseType: "GeoIP2-Anonymous-IP", records: map[string]record{
+		"50.114.0.0/24": flagged("is_anonymous"), "50.114.1.0/24": {"is_anonymous": mmdbtype.String("yes")},
+	}}.write(t, t.TempDir(), "mixed.mmdb")
+	l := open(t, Config{Anonymous: path}, Options{})
+	for text, want := range map[string]rules.Traits{"50.114.0.1": rules.Anonymized, "50.114.1.1": rules.Anonymized, "50.114.2.1": 0} {
+		finding := l.Lookup(addr(text), moment).Findings[1]
+		if got := l.Locate(addr(text), moment); got.Traits != want || finding.Traits != want || (finding.Err != nil) != (text == "50.114.1.1") {
+			t.Errorf("Locate(%s) = %+v, finding %+v", text, got, finding)
+		}
+	}
+}
+
+// TestStaleAnonymousDatabase: that an address is not on an old list says little, so that the origin is stale as a whole.
+func TestStaleAnonymousDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	places := content{records: map[string]record{"1.0.0.0/8": inCountry("AU")}}.write(t, dir, "places.mmdb")
+	list := content{databaseType: "GeoIP2-Anonymous-IP", epoch: built.Add(-time.Hour), records: map[string]record{"1.1.0.0/16": flagged("is_tor_exit_node")}}.write(t, dir, "list.mmdb")
+	l := open(t, Config{Databases: []string{places}, Anonymous: list, MaxAge: time.Hour, Overrides: map[netip.Prefix]Place{prefix("1.2.0.0/16"): place("DE")}}, Options{})
+	for _, test := range []struct {
+		addr string
+		now  time.Time
+		want rules.Traits
+	}{
+		{"1.0.0.1", built, 0}, {"1.1.0.1", built, rules.Anonymized}, {"1.0.0.1", built.Add(1), rules.StaleDatabase},
+		{"1.1.0.1", built.Add(1), rules.StaleDatabase | rules.Anonymized}, {"1.2.0.1", built.Add(1), 0}, {"2.0.0.1", built.Add(1), rules.StaleDatabase},
+	} {
+		if got := l.Locate(addr(test.addr), test.now).Traits; got != test.want {
+			t.Errorf("%s at %s: %b, want %b", test.addr, test.now, got, test.want)
+		}
+	}
+}
+
 // TestUnreadableRecord has one record of another shape than the rest, which says nothing.
 func TestUnreadableRecord(t *testing.T) {
 	t.Parallel()
@@ -99,7 +136,9 @@ func TestUnreadableRecord(t *testing.T) {
 
 // FuzzOpen opens damaged databases: they are refused, or answer without a panic.
 func FuzzOpen(f *testing.F) {
-	good := content{records: map[string]record{"1.0.0.0/8": inCountry("AU"), "2a01::/16": inCountry("GB", "ENG")}}.bytes(f)
+	good := content{records: map[string]record{
+		"1.0.0.0/8": inCountry("AU"), "2a01::/16": inCountry("GB", "ENG"), "2.0.0.0/8": inFields("", "US", ""), "2a02::/16": inFields("DE", "DE", "US", "BY"),
+	}}.bytes(f)
 	f.Add(good, uint16(0), byte(0))
 	for at := 0; at < len(good); at += 7 {
 		f.Add(good, uint16(at), byte(0x41))
@@ -110,17 +149,31 @@ func FuzzOpen(f *testing.F) {
 			data[at] ^= flip
 		}
 		for _, k := range []kind{countryKind, anonymousKind} {
-			d, err := soundDatabase("fuzz", data, k, 0, newAnswers())
+			d, err := soundDatabase("fuzz", data, terms{kind: k, choice: choice{fields: allFields[:]}, known: newAnswers()})
 			if err != nil {
 				continue
 			}
 			for _, text := range []string{"1.0.0.1", "2.0.0.1", "255.255.255.255", "2a01::1", "2a02::1", "::1"} {
-				found, finding := d.find(addr(text)), d.finding(addr(text), moment)
+				found, findings := d.find(addr(text)), d.findings(addr(text), moment)
 				if again := d.find(addr(text)); found != again {
 					t.Errorf("%s: %+v, then %+v", text, found, again)
 				}
-				if found.country != finding.Country || found.anonymized != finding.Traits.Has(rules.Anonymized) {
-					t.Errorf("%s: %+v, but %+v", text, found, finding)
+				var first rules.Country
+				for i, finding := range findings {
+					if first == 0 {
+						first = finding.Country
+					}
+					if finding.Country != 0 && !found.counts(finding.Country) || found.said != nil && k == countryKind && found.said[i] != finding.Country {
+						t.Errorf("%s: %+v, but %+v", text, found, findings)
+					}
+				}
+				if found.country != first || found.anonymized != findings[0].Traits.Has(rules.Anonymized) {
+					t.Errorf("%s: %+v, but %+v", text, found, findings)
+				}
+				for _, code := range found.subdivisions {
+					if !found.counts(country(code[:2])) {
+						t.Errorf("%s: %s is in none of the countries of %+v", text, code, found)
+					}
 				}
 			}
 		}

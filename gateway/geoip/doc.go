@@ -1,6 +1,9 @@
 // Package geoip answers: where are they? It turns a client's address into a rules.Origin, from databases
 // in the MaxMind DB format and from the operator's overrides.
 //
+// Each field of a database that counts is a source, in the order of the configuration: the first that names a country decides,
+// or a country counts if any names it. What a proxy in front says is one more, which can only add: see Heard.
+//
 // A country database is embedded, so that the program works without any file; Notice says where it
 // comes from and under which licence. Build makes such a database.
 //

@@ -3,7 +3,6 @@ package geoip
 import (
 	_ "embed"
 	"fmt"
-	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -25,12 +24,12 @@ var notice string
 func Notice() string { return notice }
 
 // openEmbedded opens the embedded database without verifying it: a test has.
-func openEmbedded(maxAge time.Duration, known *answers) (*database, error) {
+func openEmbedded(t terms) (*database, error) {
 	reader, err := maxminddb.OpenBytes(embedded, maxminddb.DisableStringCache())
 	if err != nil {
 		return nil, fmt.Errorf("embedded geoip database: %w; expected a program that was built from complete sources", err)
 	}
-	d := newDatabase(sourceEmbedded, reader, countryKind, maxAge, known)
+	d := newDatabase(sourceEmbedded, reader, t)
 	d.size = len(embedded)
 	return d, nil
 }

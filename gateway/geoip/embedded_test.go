@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"gate451/rules"
-
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
@@ -209,10 +207,10 @@ func BenchmarkLocate(b *testing.B) {
 }
 
 // benchmarkOverrides are a thousand networks.
-func benchmarkOverrides() map[netip.Prefix]rules.Country {
-	networks := make(map[netip.Prefix]rules.Country)
+func benchmarkOverrides() map[netip.Prefix]Place {
+	networks := make(map[netip.Prefix]Place)
 	for i := range 1000 {
-		networks[netip.PrefixFrom(netip.AddrFrom4([4]byte{50, byte(i / 256), byte(i), 0}), 24)] = country("DE")
+		networks[netip.PrefixFrom(netip.AddrFrom4([4]byte{50, byte(i / 256), byte(i), 0}), 24)] = place("DE")
 	}
 	return networks
 }

@@ -17,7 +17,7 @@ func Inspect(path string) (Info, error) {
 	if reader, err := maxminddb.OpenBytes(data); err == nil && anonymousName(reader.Metadata.DatabaseType) {
 		k = anonymousKind
 	}
-	d, err := soundDatabase(filepath.Base(path), data, k, 0, newAnswers())
+	d, err := soundDatabase(filepath.Base(path), data, terms{kind: k, choice: Config{}.choice(), known: newAnswers()})
 	if err != nil {
 		return Info{}, err
 	}

@@ -3,8 +3,6 @@ package geoip
 import (
 	"strings"
 
-	"gate451/rules"
-
 	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -17,8 +15,15 @@ const (
 	anonymousKind             // whether an address hides whose it is: GeoIP2 Anonymous IP
 )
 
-// decode reads what a record says, and the words in which it says it.
-func (k kind) decode(result maxminddb.Result) (answer, []string, error) {
+// spoken is what a record says in its own words.
+type spoken struct {
+	codes        [len(allFields)]string // of countries, in the order of allFields
+	subdivisions []string               // of the first of them
+	flags        []string               // of an anonymous network
+}
+
+// decode reads what a record says.
+func (k kind) decode(result maxminddb.Result) (spoken, error) {
 	if k == anonymousKind {
 		return decodeAnonymous(result)
 	}
@@ -45,27 +50,33 @@ func (k kind) says() string {
 
 func anonymousName(databaseType string) bool { return strings.Contains(databaseType, "Anonymous") }
 
-// decodeCountry reads country and subdivisions as the GeoIP2 City schema has them, of which the
-// Country schema is a part. A record whose code is no country says nothing.
-func decodeCountry(result maxminddb.Result) (answer, []string, error) {
-	var record geoip2.City
+// named is what names a country in a record.
+type named struct {
+	ISOCode string `maxminddb:"iso_code"`
+}
+
+// decodeCountry reads what GeoIP2's City and Enterprise schemas have of countries and subdivisions, of which the Country
+// schema is a part. Only that is read: when a database is looked through, all of its records are.
+func decodeCountry(result maxminddb.Result) (spoken, error) {
+	var record struct {
+		Country      named   `maxminddb:"country"`
+		Registered   named   `maxminddb:"registered_country"`
+		Represented  named   `maxminddb:"represented_country"`
+		Subdivisions []named `maxminddb:"subdivisions"`
+	}
 	if err := result.Decode(&record); err != nil {
-		return answer{}, nil, err
+		return spoken{}, err
 	}
-	code := strings.Clone(record.Country.ISOCode)
-	if code == "" {
-		return answer{}, nil, nil
-	}
-	content := answer{country: rules.CountryOf(code)}
-	if content.country == 0 {
-		return content, []string{code}, nil
+	var s spoken
+	for i, place := range [...]named{record.Country, record.Registered, record.Represented} {
+		s.codes[i] = strings.Clone(place.ISOCode)
 	}
 	for _, subdivision := range record.Subdivisions {
 		if isSubdivision(subdivision.ISOCode) {
-			content.subdivisions = append(content.subdivisions, code+"-"+subdivision.ISOCode)
+			s.subdivisions = append(s.subdivisions, s.codes[0]+"-"+subdivision.ISOCode)
 		}
 	}
-	return content, []string{code}, nil
+	return s, nil
 }
 
 // isSubdivision reports whether a code can be the second part of an ISO 3166-2 code: one to three
@@ -79,12 +90,12 @@ func isSubdivision(code string) bool {
 	return len(code) >= 1 && len(code) <= 3
 }
 
-func decodeAnonymous(result maxminddb.Result) (answer, []string, error) {
+func decodeAnonymous(result maxminddb.Result) (spoken, error) {
 	var record geoip2.AnonymousIP
 	if err := result.Decode(&record); err != nil {
-		return answer{}, nil, err
+		return spoken{}, err
 	}
-	var flags []string
+	var s spoken
 	for _, flag := range [...]struct {
 		name string
 		set  bool
@@ -97,8 +108,8 @@ func decodeAnonymous(result maxminddb.Result) (answer, []string, error) {
 		{"is_tor_exit_node", record.IsTorExitNode},
 	} {
 		if flag.set {
-			flags = append(flags, flag.name)
+			s.flags = append(s.flags, flag.name)
 		}
 	}
-	return answer{anonymized: len(flags) > 0}, flags, nil
+	return s, nil
 }

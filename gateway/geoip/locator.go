@@ -32,9 +32,14 @@ type Config struct {
 	Databases []string
 	// Decide says which of several databases counts.
 	Decide Mode
+	// Fields are what counts of the databases' records, each as a source of its own; none means Country. The sources are asked
+	// database by database, and of each in this order.
+	Fields []Field
+	// Header says that a proxy in front may name the country in a header; Hear and Add are for that. It may only with Any.
+	Header bool
 	// Overrides are stronger than any database and than the rule that a private network has no country.
-	// They settle an origin entirely: it has no other traits then.
-	Overrides map[netip.Prefix]rules.Country
+	// They settle an origin entirely: it has no other traits then, and nothing is added to it.
+	Overrides map[netip.Prefix]Place
 	// Anonymous is the path of a GeoIP2 Anonymous IP database, or empty.
 	Anonymous string
 	// MaxAge is the age, counted from its build, beyond which a database is stale; 0 means never.
@@ -50,6 +55,9 @@ type Options struct {
 	// OnReload is called for each database after it was loaded again, and with an error for each database
 	// that was refused. Calls do not overlap. It must not call Reload.
 	OnReload func(database string, err error)
+	// Replace is called when all the databases have been loaded again. It calls replace, upon which they are in use, or returns
+	// an error: then the loaded ones stay. It is told for which countries the new ones tell parts. Nil replaces always.
+	Replace func(divides func(rules.Country) bool, replace func()) error
 }
 
 // Locator knows where addresses are. Its methods may be called concurrently.
@@ -58,6 +66,7 @@ type Locator struct {
 	opts      Options
 	overrides *overrides
 	current   atomic.Pointer[state]
+	disputes  *disputes
 
 	reloading   sync.Mutex
 	lastFailure string
@@ -72,7 +81,7 @@ func Open(cfg Config, opts Options) (*Locator, error) {
 	if err := errors.Join(cfg.check(), err); err != nil {
 		return nil, err
 	}
-	l.overrides = said
+	l.overrides, l.disputes = said, newDisputes(l.cfg)
 	loaded, wrong := openState(l.cfg)
 	if loaded == nil {
 		return nil, errors.Join(wrong...)
@@ -89,6 +98,9 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Replace == nil {
+		o.Replace = func(_ func(rules.Country) bool, replace func()) error { replace(); return nil }
+	}
 	if o.OnReload == nil {
 		o.OnReload = func(string, error) {}
 	}
@@ -100,6 +112,10 @@ func (cfg Config) check() error {
 	var wrong []error
 	if cfg.Decide != "" && cfg.Decide != First && cfg.Decide != Any {
 		wrong = append(wrong, fmt.Errorf("unknown geoip.decide %q; expected first or any", string(cfg.Decide)))
+	}
+	wrong = append(wrong, checkFields(cfg.Fields)...)
+	if cfg.Header && cfg.Decide != Any {
+		wrong = append(wrong, errors.New("geoip.header adds a country to that of the databases, and geoip.decide has the first that is known count alone; expected decide: any"))
 	}
 	if cfg.MaxAge < 0 {
 		wrong = append(wrong, fmt.Errorf("geoip.max_age is %s; expected a positive duration, or 0 for no limit", cfg.MaxAge))
@@ -136,8 +152,8 @@ func (l *Locator) Locate(addr netip.Addr, now time.Time) (origin rules.Origin) {
 	client := plain(addr)
 	origin.Client = client
 	judged, _ := inner(client)
-	if country, found := l.overrides.country(client, judged); found {
-		origin.Country, origin.Source = country, sourceOverride
+	if said := l.overrides.find(client, judged); said != nil {
+		origin.Country, origin.Subdivisions, origin.Source = said.country, said.subdivisions, sourceOverride
 		return origin
 	}
 	if !public(judged) {

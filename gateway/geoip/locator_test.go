@@ -54,20 +54,20 @@ func TestLocate(t *testing.T) {
 		Databases: []string{cities},
 		Anonymous: anonymous,
 		MaxAge:    45 * 24 * time.Hour,
-		Overrides: map[netip.Prefix]rules.Country{
-			netip.MustParsePrefix("50.114.2.0/23"):                  country("CU"),
-			netip.MustParsePrefix("50.114.3.0/24"):                  country("DE"),
-			netip.MustParsePrefix("::ffff:50.114.4.0/120"):          country("FR"),
-			netip.MustParsePrefix("10.1.2.3/16"):                    country("US"),
-			netip.MustParsePrefix("2002:3272:300::/40"):             country("SE"),
-			netip.MustParsePrefix("2a01:4f8:1::/48"):                country("AT"),
-			netip.MustParsePrefix("185.199.108.3/32"):               country("CH"),
-			netip.MustParsePrefix("fe80::/64"):                      country("NO"),
-			netip.MustParsePrefix("2001:0:4136:e378::/64"):          country("FI"),
-			netip.MustParsePrefix("255.255.255.255/32"):             country("IS"),
-			netip.MustParsePrefix("64:ff9b::50.114.2.255/128"):      country("IT"),
-			netip.MustParsePrefix("0.0.0.0/32"):                     country("ES"),
-			netip.MustParsePrefix("2001:0:0:1:8000::203.0.0.0/128"): country("PT"),
+		Overrides: map[netip.Prefix]Place{
+			netip.MustParsePrefix("50.114.2.0/23"):                  place("CU"),
+			netip.MustParsePrefix("50.114.3.0/24"):                  place("DE"),
+			netip.MustParsePrefix("::ffff:50.114.4.0/120"):          place("FR"),
+			netip.MustParsePrefix("10.1.2.3/16"):                    place("US"),
+			netip.MustParsePrefix("2002:3272:300::/40"):             place("SE"),
+			netip.MustParsePrefix("2a01:4f8:1::/48"):                place("AT"),
+			netip.MustParsePrefix("185.199.108.3/32"):               place("CH"),
+			netip.MustParsePrefix("fe80::/64"):                      place("NO"),
+			netip.MustParsePrefix("2001:0:4136:e378::/64"):          place("FI"),
+			netip.MustParsePrefix("255.255.255.255/32"):             place("IS"),
+			netip.MustParsePrefix("64:ff9b::50.114.2.255/128"):      place("IT"),
+			netip.MustParsePrefix("0.0.0.0/32"):                     place("ES"),
+			netip.MustParsePrefix("2001:0:0:1:8000::203.0.0.0/128"): place("PT"),
 		},
 	}, Options{})
 
@@ -213,7 +213,7 @@ func TestDatabaseOfAnOrigin(t *testing.T) {
 	first := content{records: map[string]record{"1.1.1.0/24": inCountry("US"), "9.0.0.0/8": inCountry("FR")}}.write(t, dir, "first.mmdb")
 	second := content{records: map[string]record{"1.1.0.0/16": inCountry("DE")}, epoch: built.AddDate(0, 0, 1)}.write(t, dir, "second.mmdb")
 	for _, mode := range []Mode{First, Any} {
-		l := open(t, Config{Databases: []string{first, second}, Decide: mode, Overrides: map[netip.Prefix]rules.Country{prefix("8.8.8.8/32"): country("US")}}, Options{})
+		l := open(t, Config{Databases: []string{first, second}, Decide: mode, Overrides: map[netip.Prefix]Place{prefix("8.8.8.8/32"): place("US")}}, Options{})
 		for address, want := range map[string]string{
 			"1.1.1.1": l.Databases()[0].Build, "1.1.2.1": l.Databases()[1].Build, "2.2.2.2": l.Databases()[0].Build, "8.8.8.8": "", "10.0.0.1": "",
 		} {
@@ -272,7 +272,7 @@ func TestLocateAllocatesNothing(t *testing.T) {
 	de := content{records: map[string]record{"::/0": inCountry("DE", "BY")}}.write(t, dir, "de.mmdb")
 	anonymous := content{databaseType: "GeoIP2-Anonymous-IP", records: map[string]record{"::/0": flagged("is_anonymous")}}.write(t, dir, "an.mmdb")
 	four := content{ipVersion: 4, records: map[string]record{"50.0.0.0/8": inCountry("US")}}.write(t, dir, "four.mmdb")
-	overridden := map[netip.Prefix]rules.Country{netip.MustParsePrefix("9.0.0.0/8"): country("FR"), netip.MustParsePrefix("2a09::/16"): country("FR")}
+	overridden := map[netip.Prefix]Place{netip.MustParsePrefix("9.0.0.0/8"): place("FR"), netip.MustParsePrefix("2a09::/16"): place("FR")}
 	for name, cfg := range map[string]Config{
 		"embedded": {MaxAge: time.Hour},
 		"IPv4":     {Databases: []string{four}},
@@ -297,15 +297,15 @@ func TestOpenRefusesConfiguration(t *testing.T) {
 		Anonymous: "c/x.mmdb",
 		Decide:    "all",
 		MaxAge:    -time.Second,
-		Overrides: map[netip.Prefix]rules.Country{
-			{}:                                          country("DE"),
-			netip.MustParsePrefix("10.0.0.0/8"):         0,
-			netip.MustParsePrefix("11.0.0.0/8"):         65000,
-			netip.MustParsePrefix("203.0.113.0/24"):     country("DE"),
-			netip.MustParsePrefix("203.0.113.7/24"):     country("US"),
-			netip.MustParsePrefix("::ffff:0.0.0.0/95"):  country("US"),
-			netip.MustParsePrefix("::ffff:9.9.9.9/128"): country("US"),
-			netip.MustParsePrefix("9.9.9.9/32"):         country("US"),
+		Overrides: map[netip.Prefix]Place{
+			{}:                                          place("DE"),
+			netip.MustParsePrefix("10.0.0.0/8"):         {Country: 0},
+			netip.MustParsePrefix("11.0.0.0/8"):         {Country: 65000},
+			netip.MustParsePrefix("203.0.113.0/24"):     place("DE"),
+			netip.MustParsePrefix("203.0.113.7/24"):     place("US"),
+			netip.MustParsePrefix("::ffff:0.0.0.0/95"):  place("US"),
+			netip.MustParsePrefix("::ffff:9.9.9.9/128"): place("US"),
+			netip.MustParsePrefix("9.9.9.9/32"):         place("US"),
 		},
 	}, Options{})
 	want := strings.Join([]string{
@@ -316,7 +316,7 @@ func TestOpenRefusesConfiguration(t *testing.T) {
 		`an override has an invalid network; expected CIDR notation such as 203.0.113.0/24`,
 		`override 10.0.0.0/8 names no country; expected an ISO 3166-1 code such as DE`,
 		`override 11.0.0.0/8 names no country; expected an ISO 3166-1 code such as DE`,
-		`overrides give network 203.0.113.0/24 both DE and US; expected one country`,
+		`overrides give network 203.0.113.0/24 both DE and US; expected one place`,
 		`override ::ffff:0.0.0.0/95 reaches beyond the IPv4-mapped addresses; expected an IPv4 network`,
 	}, "\n")
 	if err == nil || err.Error() != want {

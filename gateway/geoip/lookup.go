@@ -22,7 +22,7 @@ type Report struct {
 	// Prefix if it is.
 	NonPublic netip.Prefix
 	// Findings are what each source says by itself, whether or not it was asked for the Origin: an
-	// override if there is one, then the databases in the order of the configuration.
+	// override if there is one, then the databases in the order of the configuration, each for every field that is chosen.
 	Findings []Finding
 }
 
@@ -56,31 +56,56 @@ func (l *Locator) Lookup(addr netip.Addr, now time.Time) Report {
 	client := report.Origin.Client
 	report.Judged, report.Carrier = inner(client)
 	report.NonPublic = nonPublic(report.Judged)
-	if network, country, found := l.overrides.network(client, report.Judged); found {
-		report.Findings = append(report.Findings, Finding{Source: sourceOverride, Network: network, Found: true, Country: country})
+	if network, said := l.overrides.network(client, report.Judged); said != nil {
+		report.Findings = append(report.Findings, Finding{
+			Source: sourceOverride, Network: network, Found: true, Country: said.country, Subdivisions: said.subdivisions,
+		})
 	}
 	for _, d := range l.current.Load().all() {
-		report.Findings = append(report.Findings, d.finding(report.Judged, now))
+		report.Findings = append(report.Findings, d.findings(report.Judged, now)...)
 	}
 	return report
 }
 
-func (d *database) finding(addr netip.Addr, now time.Time) Finding {
-	finding := Finding{Source: d.name}
+// findings are what a database says as each of the sources that it is.
+func (d *database) findings(addr netip.Addr, now time.Time) []Finding {
+	var whole Finding
 	if d.stale(now) {
-		finding.Traits |= rules.StaleDatabase
+		whole.Traits |= rules.StaleDatabase
 	}
-	if !d.covers(addr) {
-		return finding
+	var said spoken
+	if d.covers(addr) {
+		result := d.reader.Lookup(addr)
+		whole.Network, whole.Found = result.Prefix(), result.Found()
+		var content answer
+		if content, said, whole.Err = d.read(result); content.anonymized && whole.Found {
+			whole.Traits |= rules.Anonymized
+		}
 	}
-	result := d.reader.Lookup(addr)
-	finding.Network, finding.Found = result.Prefix(), result.Found()
-	content, said, err := d.kind.decode(result)
-	finding.Country, finding.Subdivisions, finding.Said, finding.Err = content.country, content.subdivisions, said, err
-	if content.anonymized {
-		finding.Traits |= rules.Anonymized
+	var all []Finding
+	for i, source := range d.sources {
+		finding := whole
+		finding.Source = source
+		if d.kind == anonymousKind {
+			finding.Said = said.flags
+		} else {
+			finding.name(said, d.choice.fields[i])
+		}
+		all = append(all, finding)
 	}
-	return finding
+	return all
+}
+
+// name fills in what a field of a record names.
+func (f *Finding) name(said spoken, field Field) {
+	code := said.codes[slices.Index(allFields[:], field)]
+	if code == "" {
+		return
+	}
+	f.Said, f.Country = []string{code}, rules.CountryOf(code)
+	if f.Country != 0 && field == Country {
+		f.Subdivisions = said.subdivisions
+	}
 }
 
 // Info describes a loaded database.

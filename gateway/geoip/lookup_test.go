@@ -24,7 +24,7 @@ func lookupLocator(t *testing.T) *Locator {
 	}}.write(t, dir, "anonymous.mmdb")
 	return open(t, Config{
 		Databases: []string{cities, second}, Anonymous: anonymous, MaxAge: 100 * 24 * time.Hour,
-		Overrides: map[netip.Prefix]rules.Country{prefix("50.114.9.0/24"): country("FR"), prefix("2002:3272:900::/40"): country("SE")},
+		Overrides: map[netip.Prefix]Place{prefix("50.114.9.0/24"): place("FR"), prefix("2002:3272:900::/40"): place("SE")},
 	}, Options{Now: func() time.Time { return moment }})
 }
 

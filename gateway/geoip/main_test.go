@@ -36,6 +36,20 @@ func inCountry(code string, subdivisions ...string) record {
 	return said
 }
 
+// inFields makes a record in which each field names a country, or none if the code is empty; the country has the subdivisions.
+func inFields(country, registered, represented string, subdivisions ...string) record {
+	said := record{}
+	if country != "" {
+		said = inCountry(country, subdivisions...)
+	}
+	for field, code := range map[mmdbtype.String]string{"registered_country": registered, "represented_country": represented} {
+		if code != "" {
+			said[field] = mmdbtype.Map{"iso_code": mmdbtype.String(code), "type": mmdbtype.String("military")}
+		}
+	}
+	return said
+}
+
 func flagged(flags ...string) record {
 	said := record{}
 	for _, flag := range flags {
@@ -130,5 +144,7 @@ func open(tb testing.TB, cfg Config, opts Options) *Locator {
 }
 
 func country(code string) rules.Country { return rules.CountryOf(code) }
+
+func place(code string) Place { return Place{Country: country(code)} }
 
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }

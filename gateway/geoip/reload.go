@@ -7,7 +7,7 @@ import (
 )
 
 // Reload reads all the databases again. Either all of them are replaced, at once for every reader, or
-// an error says which are bad and what would be right, and nothing changes.
+// an error says which are bad, or what they lack, and what would be right, and nothing changes.
 func (l *Locator) Reload() error {
 	l.reloading.Lock()
 	defer l.reloading.Unlock()
@@ -15,7 +15,12 @@ func (l *Locator) Reload() error {
 	if loaded == nil {
 		return l.refuse(wrong)
 	}
-	l.current.Store(loaded)
+	if err := l.opts.Replace(loaded.divides, func() { l.current.Store(loaded) }); err != nil {
+		for _, d := range loaded.countries {
+			l.opts.OnReload(d.name, err)
+		}
+		return l.refuse([]error{err})
+	}
 	l.lastFailure = ""
 	l.logLoaded(loaded)
 	for _, d := range loaded.all() {

@@ -9,7 +9,7 @@ import (
 
 // state is all the databases as they were at one moment. A reload replaces it as a whole.
 type state struct {
-	first     bool
+	choice
 	countries []*database
 	anonymous *database
 	answers   *answers
@@ -17,10 +17,11 @@ type state struct {
 
 // openState opens every database of a configuration, or none and says what is wrong with each.
 func openState(cfg Config) (*state, []error) {
-	s := &state{first: cfg.Decide != Any, answers: newAnswers()}
+	s := &state{choice: cfg.choice(), answers: newAnswers()}
 	var wrong []error
+	of := func(k kind) terms { return terms{kind: k, choice: s.choice, maxAge: cfg.MaxAge, known: s.answers} }
 	open := func(path string, k kind) *database {
-		d, err := openDatabase(path, k, cfg.MaxAge, s.answers)
+		d, err := openDatabase(path, of(k))
 		if err != nil {
 			wrong = append(wrong, err)
 		}
@@ -30,7 +31,7 @@ func openState(cfg Config) (*state, []error) {
 		s.countries = append(s.countries, open(path, countryKind))
 	}
 	if len(cfg.Databases) == 0 {
-		d, err := openEmbedded(cfg.MaxAge, s.answers)
+		d, err := openEmbedded(of(countryKind))
 		if err != nil {
 			wrong = append(wrong, err)
 		}
@@ -68,7 +69,7 @@ func (s *state) locate(origin *rules.Origin, addr netip.Addr, now time.Time) {
 		}
 		staleTold = staleTold || d.stale(now)
 		if told == nil {
-			told, origin.Source = said, d.name
+			told, origin.Source = said, d.sources[said.field]
 		} else {
 			told = s.answers.merge(told, said)
 		}
@@ -81,10 +82,13 @@ func (s *state) locate(origin *rules.Origin, addr netip.Addr, now time.Time) {
 		origin.Country, origin.Others, origin.Subdivisions = told.country, told.others, told.subdivisions
 		stale = staleTold
 	}
+	if s.anonymous != nil {
+		if s.anonymous.find(addr).anonymized {
+			origin.Traits |= rules.Anonymized
+		}
+		stale = stale || s.anonymous.stale(now)
+	}
 	if stale {
 		origin.Traits |= rules.StaleDatabase
-	}
-	if s.anonymous != nil && s.anonymous.find(addr).anonymized {
-		origin.Traits |= rules.Anonymized
 	}
 }

@@ -53,7 +53,7 @@ func newBody(x *exchange) *requestBody {
 	if b.left < 0 {
 		// Not nil, so that trailers which were not announced find a place too.
 		b.trailer = http.Header{}
-		copyTrailers(b.trailer, x.r, x.m.CountryHeader)
+		copyTrailers(b.trailer, x.r, &x.m)
 	}
 	return b
 }
@@ -95,7 +95,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		if b.trailer != nil {
-			copyTrailers(b.trailer, x.r, x.m.CountryHeader)
+			copyTrailers(b.trailer, x.r, &x.m)
 		}
 		b.finish()
 	case err != nil:

@@ -16,6 +16,9 @@ type Meta struct {
 	Proto string
 	// CountryHeader is the header that tells the country, such as X-Country-Code; a valid field name.
 	CountryHeader string
+	// HeardHeader is the header in which a proxy in front tells the country to the gateway, and which goes no further; empty if
+	// there is none.
+	HeardHeader string
 	// Country is the buyer's country. If it is empty, the header will be absent: to shops an unknown
 	// country is none.
 	Country string
@@ -42,7 +45,7 @@ const previewField = "Gate451-Preview"
 func requestHeader(r *http.Request, m Meta, upgrade bool) http.Header {
 	h := make(http.Header, len(r.Header)+6)
 	for name, values := range r.Header {
-		if !withheld(name, m.CountryHeader) {
+		if !withheld(name, &m) {
 			h[name] = values
 		}
 	}
@@ -108,9 +111,9 @@ func asksWebSocket(r *http.Request) bool {
 
 // copyTrailers adds to dst what may be passed on of the request's trailers. Nothing may arrive in a
 // trailer that would not be passed on in the header, or that has its place there.
-func copyTrailers(dst http.Header, r *http.Request, country string) {
+func copyTrailers(dst http.Header, r *http.Request, m *Meta) {
 	for name, values := range r.Trailer {
-		if !withheld(name, country) && !lasting(name) && valid(name, values) {
+		if !withheld(name, m) && !lasting(name) && valid(name, values) {
 			dst[name] = values
 		}
 	}

@@ -90,11 +90,11 @@ func among(names map[string]struct{}, families []string, folded []byte) bool {
 	return false
 }
 
-// withheld reports whether a request header is not passed on, the country header included. What the
+// withheld reports whether a request header is not passed on, those that tell a country included. What the
 // name stands for counts, not how it is spelled.
-func withheld(name, country string) bool {
+func withheld(name string, m *Meta) bool {
 	var buf [longestName + 1]byte
-	return among(withheldNames, withheldFamilies, fold(&buf, name)) || alias(name, country)
+	return among(withheldNames, withheldFamilies, fold(&buf, name)) || alias(name, m.CountryHeader) || alias(name, m.HeardHeader)
 }
 
 // lasting reports whether a request header stays though the client lists it in Connection.

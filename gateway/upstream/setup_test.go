@@ -303,5 +303,5 @@ func receive[T any](t testing.TB, c <-chan T) T {
 }
 
 var buyer = Meta{
-	Client: netip.MustParseAddr("203.0.113.9"), Proto: "https", CountryHeader: "X-Country-Code", Country: "DE", Decision: "allow",
+	Client: netip.MustParseAddr("203.0.113.9"), Proto: "https", CountryHeader: "X-Country-Code", HeardHeader: "Shop-Edge-Country", Country: "DE", Decision: "allow",
 }

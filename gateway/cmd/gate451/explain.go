@@ -13,6 +13,7 @@ import (
 
 	"gate451/config"
 	"gate451/gateway"
+	"gate451/rules"
 )
 
 // explainFlags are what the user asks, in the user's words.
@@ -132,7 +133,10 @@ func printAccount(w io.Writer, account *gateway.Account, asJSON format) error {
 		if rejected != nil {
 			return rejected
 		}
-		return printJSON(w, record)
+		return printJSON(w, struct {
+			rules.Record
+			Findings []gateway.FindingRecord `json:"findings"`
+		}{record, account.Findings()})
 	}
 	t := newTable(w)
 	for _, step := range account.Steps() {

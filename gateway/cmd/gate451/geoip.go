@@ -65,12 +65,23 @@ func printDatabases(w io.Writer, databases []gateway.DatabaseRecord) error {
 		if d.Path != "" {
 			t.row("path\t%s", d.Path)
 		}
-		t.row("type\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
+		t.row("type\t%s\ntells\t%s\nbuilt\t%s\nip version\t%d\nnodes\t%d\nbytes\t%d\ndescription\t%s", d.Type, tellsWords(&d), built, d.IPVersion, d.Nodes, d.Bytes, d.Description)
 		if d.Update != nil {
 			printUpdate(t, d.Update)
 		}
 	}
 	return t.print()
+}
+
+// tellsWords says what a database can tell of an address.
+func tellsWords(d *gateway.DatabaseRecord) string {
+	switch {
+	case d.Anonymous:
+		return "anonymous networks"
+	case d.Divided > 0:
+		return fmt.Sprintf("countries, and the parts of %d of them", d.Divided)
+	}
+	return "countries, and no parts of them"
 }
 
 func printUpdate(t *table, u *gateway.UpdateRecord) {

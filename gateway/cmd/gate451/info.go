@@ -19,7 +19,7 @@ func versionCommand(s surroundings) *cobra.Command {
 		Use: "version", Short: "Tell which build this is, and whose data it carries", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			build := gateway.ThisBuild()
-			_, err := fmt.Fprintf(s.stdout, "gate451 %s (revision %s, %s)\n\n%s", build.Version, build.Revision, runtime.Version(), gateway.DatabaseNotice())
+			_, err := fmt.Fprintf(s.stdout, "gate451 %s (revision %s, %s)\n\n%s\n%s", build.Version, build.Revision, runtime.Version(), gateway.DatabaseNotice(), rules.SubdivisionNotice())
 			return err
 		},
 	}
