@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -201,38 +200,6 @@ func (c *conn) receiveFirst() bool {
 	return true
 }
 
-// rest says that the connection is unused, and gives it its time. It reports false if it is not to wait any more.
-func (c *conn) rest() bool {
-	c.deadlines.Lock()
-	if lasts, now := c.s.cfg.IdleTimeout, time.Now(); c.chosen || !c.limited || c.until.Sub(now) < lasts {
-		// Setting a deadline costs more than looking at one, and it need not be exact.
-		c.until = now.Add(lasts + lasts/16)
-		c.limited, c.chosen = true, false
-		_ = c.nc.SetReadDeadline(c.until) // one that is closed shows below
-	}
-	c.unhurry()
-	c.deadlines.Unlock()
-	return (c.use.CompareAndSwap(busy, idle) || c.use.Load() == idle) && !c.s.stopping.Load()
-}
-
-// retract gives up the deadline that the handler of the last request has chosen.
-func (c *conn) retract() {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
-	if c.chosen {
-		c.chosen, c.limited, c.until = false, true, time.Time{}
-	}
-	c.unhurry()
-}
-
-// unhurry gives up the deadline for writing that the handler has chosen, with deadlines.
-func (c *conn) unhurry() {
-	if c.hasty {
-		c.hasty = false
-		_ = c.nc.SetWriteDeadline(time.Time{}) // one that is closed shows when it is read
-	}
-}
-
 // enter says that the connection is in use. It reports false if it has been closed for want of it.
 func (c *conn) enter() bool {
 	switch now := c.use.Load(); now {
@@ -310,29 +277,6 @@ func (c *conn) fill(most int) error {
 
 var errFull = errors.New("there is no room for more")
 
-// limit sets a deadline for reading, unless the handler has chosen one; zero is none.
-func (c *conn) limit(d time.Duration) {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
-	if c.chosen || d == 0 && !c.limited {
-		return
-	}
-	var at time.Time
-	if d > 0 {
-		at = time.Now().Add(d)
-	}
-	c.limited, c.until = d > 0, time.Time{}
-	_ = c.nc.SetReadDeadline(at) // one that is closed shows when it is read
-}
-
-// choose sets the handler's deadline for reading.
-func (c *conn) choose(at time.Time) error {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
-	c.chosen = true
-	return c.nc.SetReadDeadline(at)
-}
-
 // handOver gives a connection that begins like HTTP/2 to whoever speaks that. It reports whether it has.
 func (c *conn) handOver() bool {
 	c.r = 0 // where a first request begins
@@ -395,48 +339,4 @@ func (c *conn) abort(x *exchange, fault any) then {
 // told is what is told of a panic.
 func (c *conn) told(fault any) []slog.Attr {
 	return []slog.Attr{slog.String("peer", c.remote), slog.Any("fault", fault), slog.String("stack", string(debug.Stack()))}
-}
-
-const (
-	// lingering is how long a connection is listened to behind its last answer: closing it while bytes arrive would take from the
-	// client what it has not read yet (RFC 9112, section 9.6).
-	lingering = 500 * time.Millisecond
-	// drainPatience is how long a client that has its answer may go on sending a body before the connection is given up.
-	drainPatience = 5 * time.Second
-)
-
-// linger tells the client that nothing more will come, and drops what it still sends, until it ends too.
-func (c *conn) linger() {
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // one that is closed shows below
-	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingering)) // as above
-	if c.buffer == nil {
-		c.openBuffer()
-	}
-	for {
-		if _, err := c.nc.Read(c.in); err != nil {
-			return
-		}
-	}
-}
-
-// reject ends a connection on which no request came.
-func (c *conn) reject(err error) {
-	var no *refused
-	switch {
-	case errors.As(err, &no):
-	case errors.Is(err, io.EOF) && c.w > c.r:
-		no = &refused{http.StatusBadRequest, "it ends too soon"}
-	default:
-		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
-			c.s.cfg.Logger.Debug("a connection broke", slog.String("peer", c.remote), slog.Any("error", err))
-		}
-		return
-	}
-	c.s.cfg.Logger.Debug("no request", slog.String("peer", c.remote), slog.String("why", no.why))
-	_ = c.nc.SetWriteDeadline(time.Now().Add(drainPatience)) // one that is closed shows below
-	if _, err := io.WriteString(c.nc, no.text()); err == nil {
-		c.linger()
-	}
 }

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,22 +55,6 @@ type exchange struct {
 	out     []byte // What is to be sent: the header, some room, and what there is of the body, until that is committed.
 	at      int    // Where in it the body begins until then, or the chunk that is open; 0 if none is.
 }
-
-// sheet is what an answer is made with: a header for the handler, and memory for what is sent.
-type sheet struct {
-	header  http.Header
-	text    [sheetSize]byte
-	pieces  [2][]byte // What is sent together.
-	buffers net.Buffers
-}
-
-const (
-	sheetSize = 8 << 10
-	// mostFields is how many fields an answer may have had whose header is used again.
-	mostFields = 64
-)
-
-var sheets = sync.Pool{New: func() any { return &sheet{header: make(http.Header, 16)} }}
 
 // Header returns the header of the answer.
 func (x *exchange) Header() http.Header {
@@ -230,61 +211,6 @@ func (x *exchange) ReadFrom(src io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// send sends what there is, and p behind it.
-func (x *exchange) send(p []byte) (err error) {
-	switch {
-	case x.c.broken:
-		return net.ErrClosed
-	case len(p) == 0 && len(x.out) == 0:
-		return nil
-	case len(p) == 0:
-		err = x.c.write(x.out)
-	case len(x.out) == 0:
-		err = x.c.write(p)
-	default:
-		s := x.sheet
-		s.pieces = [2][]byte{x.out, p}
-		s.buffers = s.pieces[:]
-		_, err = s.buffers.WriteTo(x.c.nc)
-		s.pieces = [2][]byte{}
-	}
-	x.out = x.out[:0]
-	if err != nil {
-		x.c.broken = true
-		x.life.end()
-	}
-	return err
-}
-
-// write writes all of p.
-func (c *conn) write(p []byte) error {
-	if c.socket != nil && len(p) <= 2*sheetSize {
-		return c.socket.send(p)
-	}
-	_, err := c.nc.Write(p)
-	return err
-}
-
-// open takes memory for the answer.
-func (x *exchange) open() {
-	if x.sheet == nil {
-		x.sheet = sheets.Get().(*sheet)
-		x.out = x.sheet.text[:0]
-	}
-}
-
-// shut gives it back, and the answer's header with it.
-func (x *exchange) shut() {
-	if x.sheet == nil {
-		return
-	}
-	if len(x.sheet.header) <= mostFields {
-		clear(x.sheet.header)
-		sheets.Put(x.sheet)
-	}
-	x.header, x.sheet, x.out = nil, nil, nil
-}
-
 // call asks the client for the body that it keeps back.
 func (x *exchange) call() {
 	x.writing.Lock()
@@ -333,89 +259,7 @@ func (x *exchange) EnableFullDuplex() error {
 	return nil
 }
 
-// Hijack gives the connection to the handler, with what its client has sent ahead. What the handler has written is sent.
-func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if x.hijacked.Load() {
-		return nil, nil, http.ErrHijacked
-	}
-	x.endWatch()
-	x.writing.Lock()
-	defer x.writing.Unlock()
-	x.body.uncalled.Store(false)
-	c := x.c
-	if x.status != 0 {
-		x.commit()
-		x.closeChunk()
-		_ = x.send(nil) // whoever writes more sees it
-	}
-	if !c.use.CompareAndSwap(busy, upgraded) {
-		return nil, nil, net.ErrClosed
-	}
-	x.hijacked.Store(true)
-	x.sheet, x.out = nil, nil // The handler may go on using the header.
-	ahead := bytes.Clone(c.in[c.r:c.w])
-	in := bufio.NewReaderSize(&replayed{c.nc, ahead}, max(4<<10, len(ahead)))
-	_, _ = in.Peek(len(ahead)) // it is there
-	return c.nc, bufio.NewReadWriter(in, bufio.NewWriter(c.nc)), c.nc.SetDeadline(time.Time{})
-}
-
-// finish ends the answer, and finds out what becomes of the connection.
-func (x *exchange) finish() then {
-	c := x.c
-	x.life.end()
-	if x.hijacked.Load() {
-		return leave
-	}
-	x.finishing = true
-	if x.status == 0 {
-		x.WriteHeader(http.StatusOK)
-	}
-	x.writing.Lock()
-	x.commit()
-	x.closeChunk()
-	if x.chunked {
-		x.writeTrailer()
-	}
-	_ = x.send(nil) // the connection knows
-	x.writing.Unlock()
-	if x.r.MultipartForm != nil {
-		_ = x.r.MultipartForm.RemoveAll() // the system cleans up what is left
-	}
-	if !x.body.whole.Load() {
-		_ = x.body.Close() // as much as can be
-	}
-	x.endWatch()
-	x.done.Store(true)
-	x.shut()
-	c.blank = 0
-	if x.method == http.MethodPost {
-		c.blank = mostBlank
-	}
-	short := x.length >= 0 && x.written != x.length && x.method != http.MethodHead && !bare(x.status)
-	switch {
-	case c.broken:
-		return hangUp
-	case !x.body.whole.Load(), x.parting:
-		return linger
-	case x.closing, short:
-		return hangUp
-	}
-	return keep
-}
-
 // bare reports whether an answer with a status has no body (RFC 9110, section 6.4.1).
 func bare(status int) bool {
 	return status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
-}
-
-// hasClose reports whether the options of a connection have its end among them, however they are told apart.
-func hasClose(lines []string) bool {
-	for _, line := range lines {
-		for option := range strings.FieldsFuncSeq(line, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' }) {
-			if strings.EqualFold(option, "close") {
-				return true
-			}
-		}
-	}
-	return false
 }
