@@ -103,14 +103,10 @@ func (r *recorder) wants(j *judgement) bool {
 		slices.ContainsFunc(j.origin.Others, func(other rules.Country) bool { return j.policy.Lists(d.Activity, other) }))
 }
 
-// recordPatience is how long a request waits for a disk that stands still.
-const recordPatience = 10 * time.Second
-
 // record writes a judgement down, with what sources say. With strict durability it returns when the record is on disk, or an error.
 func (r *recorder) record(request *http.Request, j *judgement, sources string) error {
-	ctx, cancel := context.WithTimeout(request.Context(), recordPatience)
-	defer cancel()
-	return r.evidence.Record(ctx, &evidence.Entry{
+	// Not the request's context: what was decided is written down, whether its buyer waits for that or not.
+	return r.evidence.Record(context.Background(), &evidence.Entry{
 		Decision: &j.decision, Reference: j.reference, Method: request.Method, Host: j.request.Host, Path: pathOf(request.RequestURI, j.request.Paths[0]),
 		Database: j.origin.Database, Sources: sources,
 	})

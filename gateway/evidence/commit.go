@@ -126,8 +126,11 @@ func (l *Log) commit(g *group, last bool) {
 	}
 	l.w.spare.text, l.w.spare.leaves = g.text, g.leaves // those who wait look at nothing but the outcome
 	g.text, g.leaves = nil, nil
-	g.err, l.w.err = err, err
-	close(g.done)
+	l.w.err = err
+	g.end(err)
+	if g.late != nil {
+		g.late.Stop()
+	}
 }
 
 // keep puts a group of BestEffort that could not be written back before those that wait, as long as there is room for

@@ -42,6 +42,9 @@ type Config struct {
 	Retention time.Duration
 	// QueueBytes is how many bytes of lines may wait to be written, while as many are being written; 0 means 8 MiB.
 	QueueBytes int
+	// Patience is how long a record of Strict waits for a disk that stands still; 0 means 10 s. One timer does for all that are
+	// written together.
+	Patience time.Duration
 	// FlushEvery is how long BestEffort lets a record wait before it is written and made durable; 0 means a second.
 	FlushEvery time.Duration
 	// OnCheckpoint, if not nil, is told of new checkpoints by one goroutine. While it runs, only the newest waits for it.
@@ -60,6 +63,9 @@ type Config struct {
 // segmentFile is what the log asks of the file of a segment that is being written.
 type segmentFile interface {
 	io.WriteCloser
+	// Reserve has room on the disk ready for so many bytes from an offset. The file is no longer for that; that there is none,
+	// writing will tell.
+	Reserve(from, n int64)
 	// Datasync makes what was written durable.
 	Datasync() error
 	// Truncate cuts the file back to a size in bytes; what is written next goes there.
@@ -70,6 +76,8 @@ type segmentFile interface {
 type diskFile struct{ *os.File }
 
 func (f diskFile) Datasync() error { return datasync(f.File) }
+
+func (f diskFile) Reserve(from, n int64) { reserve(f.File, from, n) }
 
 // createSegment makes a segment's file, which must not be there yet. It appends, so that what follows a cut has no hole
 // before it.
@@ -92,6 +100,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.SignKeyFile, filepath.Join(c.Dir, signKeyName))
 	orDefault(&c.SegmentBytes, 64<<20)
 	orDefault(&c.QueueBytes, 8<<20)
+	orDefault(&c.Patience, 10*time.Second)
 	orDefault(&c.FlushEvery, time.Second)
 	orDefault(&c.Logger, slog.New(slog.DiscardHandler))
 	orDefault(&c.Random, rand.Reader)
@@ -121,7 +130,7 @@ func (c *Config) check() error {
 	if c.Durability != Strict && c.Durability != BestEffort {
 		errs = append(errs, fmt.Errorf("unknown durability %q; expected strict or best_effort", c.Durability))
 	}
-	if c.SegmentBytes < 0 || c.QueueBytes < 0 || c.Retention < 0 || c.FlushEvery < 0 {
+	if c.SegmentBytes < 0 || c.QueueBytes < 0 || c.Retention < 0 || c.Patience < 0 || c.FlushEvery < 0 {
 		errs = append(errs, errors.New("a size or time of the log is below zero; expected 0 for the usual, or more"))
 	}
 	return errors.Join(errs...)

@@ -21,6 +21,9 @@ var ErrClosed = errors.New("evidence: the log is closed")
 // ErrFull says that too many records wait to be written.
 var ErrFull = errors.New("evidence: too many records wait to be written; the disk is too slow, or stands still")
 
+// ErrLate says that a record was not durable in time. It may become so yet.
+var ErrLate = errors.New("evidence: the disk stands still")
+
 // ErrTooLong says that a line would be longer than a line may be.
 var ErrTooLong = fmt.Errorf("evidence: %w", errLongLine)
 
@@ -77,9 +80,11 @@ type group struct {
 	text    []byte // the lines, each with its newline
 	leaves  []tlog.Hash
 	records int
-	events  []any         // lines that are written before these, or else with a later group
+	events  []any // lines that are written before these, or else with a later group
+	once    sync.Once
 	done    chan struct{} // closed once err is final
 	err     error
+	late    *time.Timer // ends the wait for a disk that stands still; nil if nobody waits
 }
 
 // gap counts decisions that are not in the log.
@@ -97,6 +102,14 @@ func (g *gap) add(before gap) {
 }
 
 func newGroup() *group { return &group{done: make(chan struct{})} }
+
+// end tells those who wait how it went, if nobody has told them before.
+func (g *group) end(err error) {
+	g.once.Do(func() {
+		g.err = err
+		close(g.done)
+	})
+}
 
 // Open opens the log in a folder, or begins one, and takes the folder for itself. A torn end is set aside; a log whose
 // end is not what its last checkpoint signed is refused, with the file and line.
@@ -201,8 +214,8 @@ func (l *Log) Client(addr netip.Addr, at time.Time) string {
 }
 
 // Record writes a decision into the log. With Strict it returns nil only once the record is on disk; it returns an error
-// if that failed, and the record will not turn up later. If the context ends first its error is returned, and the record
-// may or may not be written. With BestEffort it returns at once, and an error only from a closed log.
+// if that failed, and the record will not turn up later. If the context ends first its error is returned, and ErrLate if that
+// takes longer than Config.Patience; the record may or may not be written then. With BestEffort it returns at once, and an error only from a closed log.
 func (l *Log) Record(ctx context.Context, e *Entry) error {
 	room := l.lines.Get().(*[]byte)
 	defer l.lines.Put(room)
@@ -281,7 +294,9 @@ func (l *Log) enqueue(line []byte, leaf tlog.Hash, records int) (*group, error) 
 	}
 	g.text = append(g.text, line...)
 	g.leaves = append(g.leaves, leaf)
-	g.records += records
+	if g.records += records; g.late == nil && l.cfg.Durability == Strict {
+		g.late = time.AfterFunc(l.cfg.Patience, func() { g.end(ErrLate) })
+	}
 	l.counts.waiting.Add(int64(records))
 	l.signal(l.wake)
 	if l.cfg.Durability == BestEffort && len(g.text) > l.cfg.QueueBytes/4 {

@@ -312,8 +312,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestContextEnds gives up waiting for a disk that stands still.
-func TestContextEnds(t *testing.T) {
+// TestStandsStill gives up waiting for a disk that stands still, and does not wait where nobody does.
+func TestStandsStill(t *testing.T) {
 	t.Parallel()
 	stuck := make(chan struct{})
 	cfg := Config{Dir: t.TempDir(), Replica: "test-1"}
@@ -321,11 +321,15 @@ func TestContextEnds(t *testing.T) {
 		f, err := createSegment(path)
 		return &faultyFile{segmentFile: f, sync: func() error { <-stuck; return nil }}, err
 	}
+	cfg.Patience = 10 * time.Millisecond
 	l := open(t, cfg)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := l.Record(ctx, entry(1)); !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.Record(t.Context(), entry(1)); !errors.Is(err, ErrLate) {
 		t.Errorf("a disk that stands still: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Record(ctx, entry(2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits: %v", err)
 	}
 	close(stuck)
 	must(t, l.Close())

@@ -32,7 +32,7 @@ var errSeal = errors.New("the compressed file is not as it was written")
 // pack compresses what src has into dst. It ends early when the context does.
 func pack(ctx context.Context, dst io.Writer, src io.Reader) error {
 	sum := sha256.New()
-	z, err := zstd.NewWriter(io.MultiWriter(dst, sum), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+	z, err := zstd.NewWriter(io.MultiWriter(dst, sum), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return err
 	}

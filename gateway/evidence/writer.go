@@ -32,6 +32,7 @@ type activeSegment struct {
 	file   segmentFile
 	leaves *os.File // nil if they could not be written: a later start or sealing makes them from the lines
 	size   int64    // up to where the file is durable, in bytes
+	room   int64    // up to where blocks are reserved for it
 	broken bool     // there may be more in the file than that
 }
 
@@ -120,6 +121,19 @@ func (s *activeSegment) cut() error {
 	return err
 }
 
+// reserveBytes is how much room is reserved at a time.
+const reserveBytes = 4 << 20
+
+// reserve sees to it that so many more bytes find room on the disk, and some of the next ones too. What is left of it when the log is
+// closed waits for the next start, and sealing gives it back with the file.
+func (s *activeSegment) reserve(more, most int64) {
+	if s.size+more > s.room {
+		step := max(more, min(reserveBytes, most))
+		s.file.Reserve(s.size, step)
+		s.room = s.size + step
+	}
+}
+
 func (s *activeSegment) close() {
 	_ = s.file.Close() // all that matters of it is durable
 	if s.leaves != nil {
@@ -185,6 +199,7 @@ func (l *Log) begin(now time.Time) (*activeSegment, error) {
 // persist writes what was put together and waits for the disk.
 func (l *Log) persist() error {
 	w := &l.w
+	w.segment.reserve(int64(len(w.out)), l.cfg.SegmentBytes)
 	if _, err := w.segment.file.Write(w.out); err != nil {
 		return err
 	}
