@@ -55,11 +55,16 @@ func consoles(t *testing.T, page, dir, program string, places *strings.Replacer)
 	}
 }
 
+// newcomers returns the environment of somebody who follows a page: it has no variable of the gateway's, nor of its tests.
+func newcomers() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GATE451_") })
+}
+
 // show runs a command that a page shows, and compares what it prints with what the page shows.
 func show(t *testing.T, page, dir, program, command, want string) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	cmd.Dir, cmd.Env = dir, append(newcomers(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
 	out, err := cmd.Output()
 	if err != nil {
 		t.Errorf("%s: %s: %v\n%s", page, command, err, out)
