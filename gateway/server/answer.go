@@ -117,7 +117,7 @@ func (x *exchange) commit() {
 		end = append(end, x.c.s.dateField(time.Now())...)
 	}
 	switch {
-	case none:
+	case none, x.method == http.MethodConnect && x.status < 300: // such an answer has no body to frame (RFC 9110, section 9.3.6)
 	case x.length >= 0:
 		end = append(strconv.AppendInt(append(end, "Content-Length: "...), x.length, 10), "\r\n"...)
 	case head:

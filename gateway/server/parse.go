@@ -238,6 +238,9 @@ func (x *exchange) frame() error {
 		x.kept = x.minor == 0 && !x.last && httpguts.HeaderValuesContainsToken(options, "keep-alive")
 		r.Close = httpguts.HeaderValuesContainsToken(options, "close")
 	}
+	if r.Method == http.MethodConnect {
+		x.last, x.kept = true, false // what comes behind it is meant for a tunnel, there be one or not
+	}
 	r.Close = r.Close || x.minor == 0 && !httpguts.HeaderValuesContainsToken(h["Connection"], "keep-alive")
 	codings, coded := h["Transfer-Encoding"]
 	lengths, counted := h["Content-Length"]
