@@ -237,6 +237,7 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 		{arguments: "--peers ,", code: 2, want: "an empty list; expected some of nginx haproxy caddy"},
 		{arguments: "--rounds 0", code: 2, want: "--rounds 0; expected a number from 1 to 9999"},
 		{arguments: "--seconds 0.0", code: 2, want: "--seconds 0.0; expected a number such as 5 or 0.5"},
+		{arguments: "--rate 5", code: 2, want: "--rate 5; expected a number from 10 to 999999"},
 		{arguments: "--svg", code: 2, want: "--svg is no option, or lacks its value"},
 		{script: "scale.sh", arguments: "--cases refusal", code: 2, want: `there is no "refusal"; expected some of rules skus countries connections idle replicas`},
 		{script: "scale.sh", arguments: "--rounds", code: 2, want: "--rounds is no option, or lacks its value; see scale.sh --help"},

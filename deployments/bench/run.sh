@@ -6,13 +6,14 @@ set -euo pipefail
 
 usage() {
 	cat <<'TEXT'
-usage: run.sh [--quick] [--rounds N] [--seconds N] [--cases A,B] [--peers A,B] [--samples FILE] [--svg FILE]
+usage: run.sh [--quick] [--rounds N] [--seconds N] [--cases A,B] [--peers A,B] [--rate N] [--samples FILE] [--svg FILE]
 
   --quick         one round of short measurements: about a minute
   --rounds N      how often each is measured, by turns (default 5)
   --seconds N     how long a measurement takes, 0.1 or more (default 5)
   --cases A,B     of refusal, 1k, 64k, download, post, h2, new (default all of them)
   --peers A,B     of nginx, haproxy, caddy, reverseproxy (default all of them)
+  --rate N        requests a second under which the latency is measured (default 500)
   --samples FILE  where every single measurement is written
   --svg FILE      where a chart is written
 
@@ -25,7 +26,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=SCRIPTDIR/parts.sh
 source "$HERE/parts.sh"
 
-ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy,reverseproxy SAMPLES='' SVG=''
+ROUNDS=5 SECONDS_EACH=5 CASES=refusal,1k,64k,download,post,h2,new PEERS=nginx,haproxy,caddy,reverseproxy RATE=500 SAMPLES='' SVG=''
 
 while (($# > 0)); do
 	case $1 in
@@ -42,6 +43,7 @@ while (($# > 0)); do
 	--seconds) SECONDS_EACH=$2 ;;
 	--cases) CASES=$2 ;;
 	--peers) PEERS=$2 ;;
+	--rate) RATE=$2 ;;
 	--samples) SAMPLES=$(realpath -- "$2") ;;
 	--svg) SVG=$(realpath -- "$2") ;;
 	*) wrong "there is no option $1; see run.sh --help" ;;
@@ -49,12 +51,12 @@ while (($# > 0)); do
 	shift 2
 done
 measurable
+[[ $RATE =~ ^[1-9][0-9]{1,5}$ ]] || wrong "--rate $RATE; expected a number from 10 to 999999"
 among "$CASES" refusal 1k 64k download post h2 new
 among "$PEERS" nginx haproxy caddy reverseproxy
 
 MODULE=${GEOIP2_MODULE:-/usr/lib/nginx/modules/ngx_http_geoip2_module.so}
 CONNECTIONS=64 # that are kept busy, for the throughput
-RATE=500       # requests a second, for the latency
 
 NEEDS=(curl=curl openssl=openssl taskset=util-linux nginx=nginx h2load=nghttp2-client wrk=wrk)
 [[ ,$PEERS, != *,nginx,* ]] || NEEDS+=("$MODULE=libnginx-mod-http-geoip2")
