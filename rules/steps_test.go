@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -326,6 +327,57 @@ func TestAnnouncedBlocksComeTrue(t *testing.T) {
 	if told == 0 {
 		t.Error("nothing was announced: the test does not reach it")
 	}
+}
+
+// TestShadowsComeTrue: what rules in shadow mode would block is what the same rules block when they are enforced, for all traffic,
+// and in shadow mode they block nothing.
+func TestShadowsComeTrue(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 451))
+	blocked := 0
+	for range 200 {
+		text := randomPolicy(random)
+		enforced, shadowed := parse(t, inMode(t, text, "enforce")), parse(t, inMode(t, text, "shadow"))
+		for range 40 {
+			req, o, at := randomRequest(random, enforced), randomOrigin(random), randomInstant(random)
+			real, trial := enforced.Decide(req, o, at), shadowed.Decide(req, o, at)
+			would := map[string]bool{}
+			for shadow := range trial.Shadows {
+				would[shadow.Rule.ID] = true
+			}
+			if trial.Verdict != Allow || (real.Verdict == Block) != (len(would) > 0) || real.Verdict == Block && !would[real.Rule.ID] {
+				t.Fatalf("enforced %s, in shadow mode %s, which would be blocked by %v: %+v from %+v at %v\n%s", said(real), said(trial), would, req, o, at, text)
+			}
+			if real.Verdict == Block {
+				blocked++
+			}
+		}
+	}
+	if blocked == 0 {
+		t.Error("nothing was blocked: the test does not reach it")
+	}
+}
+
+// inMode returns a policy with all of its rules in one mode. No rule begins with a share of the clients, because a block outside of
+// that is a shadow's.
+func inMode(t *testing.T, text, mode string) string {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range doc["rules"].([]any) {
+		rule := rule.(map[string]any)
+		rule["mode"] = mode
+		delete(rule, "rollout")
+	}
+	changed, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(changed)
 }
 
 func TestStepsAllocateNothing(t *testing.T) {
