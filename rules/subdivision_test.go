@@ -68,6 +68,7 @@ func TestParsePlace(t *testing.T) {
 		"UK-ENG": `unknown country "UK"; the United Kingdom is GB`,
 		"GT-WXY": `unknown subdivision "GT-WXY"; did you mean GT-01?`,
 		"BB-XYZ": `unknown subdivision "BB-XYZ"; did you mean BB-01?`,
+		"AF-X":   `unknown subdivision "AF-X"; expected one that ISO 3166-2 has, such as AF-BAL`,
 		"Crimea": `unknown country "Crimea"; expected an ISO 3166-1 code of two letters, such as DE`,
 	} {
 		country, subdivision, err := ParsePlace(text)
