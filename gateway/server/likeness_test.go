@@ -90,6 +90,7 @@ func (rec *recorder) take(addr string) []string {
 type replies struct {
 	statuses []string // and the bodies
 	closed   bool     // the last one said that it is
+	torn     bool     // the connection was reset, so that some may be missing
 }
 
 // ask sends a text to a server and returns what comes back, and the client's address.
@@ -109,7 +110,9 @@ func ask(t testing.TB, at string, first, text []byte) (replies, string) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
-	return understood(all), nc.LocalAddr().String()
+	r := understood(all)
+	r.torn = err != nil
+	return r, nc.LocalAddr().String()
 }
 
 func understood(all []byte) (r replies) {
@@ -272,6 +275,8 @@ func differs(standard, ours replies, requests, got, whys []string) string {
 		return ""
 	case len(got) != len(requests):
 		return "a request is missing"
+	case standard.torn && !ours.torn:
+		return "" // net/http has closed on bytes that it had not read, which takes answers from its client.
 	case !slices.Equal(ours.statuses, standard.statuses):
 		return "another answer"
 	case ours.closed && len(got) > 0 && !strings.Contains(got[len(got)-1], " length 0 "):
